@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Miresga, built with GNU make. `make help` lists the targets; the lines marked ## are that list.
+#
+# Variants: release (-O2), debug (-O0), sanitize (ASan and UBSan). Each has its own objects below
+# build/obj/; release puts its results into build/, the others into build/<variant>/.
+#   CC=clang       another compiler; a changed compiler or flag rebuilds what it concerns
+#   WERROR=1       warnings are errors
+#   BUILD=DIR      another build directory
+#   EXTRA_CFLAGS=  appended to the flags
+#   V=1            print whole command lines
+#   SUITE=NAME     with check or sanitize: one test suite alone (libcheck's CK_RUN_SUITE works too)
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+SHELL := /bin/sh
+
+VERSION := 0.1.0
+BUILD ?= build
+VARIANT ?= release
+PREFIX ?= /usr/local
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+PKG_CONFIG ?= pkg-config
+# Where the generated C of llhttp lies, and the directory that holds llhttp/llhttp.h.
+LLHTTP_SOURCE ?= /usr/share/llhttp
+LLHTTP_INCLUDE ?= /usr/share/include
+
+ifeq ($(VARIANT),release)
+OUT := $(BUILD)
+MODE := -O2 -g
+else ifeq ($(VARIANT),debug)
+OUT := $(BUILD)/debug
+MODE := -O0 -g3
+else ifeq ($(VARIANT),sanitize)
+OUT := $(BUILD)/sanitize
+MODE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+else
+$(error unknown VARIANT '$(VARIANT)'; it is release, debug or sanitize)
+endif
+OBJ := $(BUILD)/obj/$(VARIANT)
+
+# $(call quietly,CC,name) before a recipe line: a short line instead of the command.
+quietly = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)';)
+
+BIN := $(OUT)/miresga
+LIB := $(OUT)/libmiresga.a
+RUNNER := $(OUT)/unit-tests
+TRACES := $(BUILD)/traces
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
+	    -Wundef -Wformat=2 -Wold-style-definition $(if $(filter-out 0,$(WERROR)),-Werror)
+# A message that is cut to its buffer is meant to be; what gcc says of it depends on the optimisation level.
+WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
+CPPFLAGS_ALL = -DMIRESGA_VERSION='"$(VERSION)"' -Iinclude -isystem $(LLHTTP_INCLUDE) $(CPPFLAGS)
+CFLAGS_ALL = -std=gnu11 $(MODE) $(WARNINGS) $(CFLAGS) $(EXTRA_CFLAGS)
+LDFLAGS_ALL = $(filter -fsanitize=%,$(MODE)) $(LDFLAGS)
+
+# Asked once, and only by targets that need the answer.
+once = $(eval $(1) := $(2))$($(1))
+PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags libpcap yaml-0.1 jansson))
+PKG_LIBS = $(call once,PKG_LIBS,$(shell $(PKG_CONFIG) --libs libpcap yaml-0.1 jansson))
+CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
+CHECK_LIBS = $(call once,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
+
+CLI_SRC := $(sort $(wildcard src/cli/*.c))
+LIB_SRC := $(sort $(filter-out $(CLI_SRC) src/bpf/% src/gdb/%,$(wildcard src/*/*.c src/*/*/*.c) $(wildcard sim/*.c)))
+TEST_SRC := $(sort $(wildcard tests/unit/*.c))
+SUITES := $(patsubst tests/unit/test_%.c,%,$(filter tests/unit/test_%.c,$(TEST_SRC)))
+LLHTTP_OBJ := $(addprefix $(OBJ)/llhttp/,llhttp.o api.o http.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LLHTTP_OBJ)
+CLI_OBJ := $(CLI_SRC:%.c=$(OBJ)/%.o)
+TEST_OBJ := $(TEST_SRC:%.c=$(OBJ)/%.o)
+
+# The core is built without clock, chance, files or sockets (src/core.h says how).
+CORE := src/net/% src/packet/% src/switch/% src/frontend/% src/agent/%
+CORE_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter $(CORE),$(LIB_SRC)))
+
+.PHONY: all
+all: $(BIN)				## build build/miresga (the default)
+
+.PHONY: debug
+debug:					## build build/debug/miresga for a debugger: -O0 -g3
+	@$(MAKE) --no-print-directory VARIANT=debug all
+
+.PHONY: check
+check: $(BIN) $(RUNNER) traces		## build and run every test
+	@$(TEST_ENV) $(RUNNER)
+
+.PHONY: sanitize
+sanitize:				## build with ASan and UBSan in build/sanitize, run every test
+	@$(MAKE) --no-print-directory VARIANT=sanitize check
+
+.PHONY: tidy
+tidy:					## formatting, static analysis, headers alone, banned calls, scripts
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/tidy.sh
+
+.PHONY: demo
+demo: deps				## install what is missing, build, replay a bundled trace
+	@$(MAKE) --no-print-directory $(BIN) traces
+	@echo '$$ $(BIN) replay -f $(DEMO_CONFIG) $(DEMO_TRACE)'
+	@$(BIN) replay -f $(DEMO_CONFIG) $(DEMO_TRACE)
+DEMO_CONFIG := configs/paper.yaml
+DEMO_TRACE := $(TRACES)/demo.pcap
+
+.PHONY: deps
+deps:					## install the packages that the build needs (apt-get)
+	@CC='$(CC)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh build
+
+.PHONY: install
+install: $(BIN)				## install to PREFIX (/usr/local) below DESTDIR
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/miresga/configs' \
+		'$(DESTDIR)$(PREFIX)/share/doc/miresga'
+	install -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/miresga'
+	install -m 644 $(wildcard configs/*.yaml) '$(DESTDIR)$(PREFIX)/share/miresga/configs'
+	install -m 644 README.md LICENSE $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/miresga'
+
+.PHONY: uninstall
+uninstall:				## remove what install put there
+	rm -f '$(DESTDIR)$(PREFIX)/bin/miresga'
+	rm -rf '$(DESTDIR)$(PREFIX)/share/miresga' '$(DESTDIR)$(PREFIX)/share/doc/miresga'
+
+.PHONY: clean
+clean:					## remove the build directory
+	rm -rf '$(BUILD)'
+
+.PHONY: help
+help:					## this list
+	@awk -F '[:#]+' '/^[a-z]+:.*##/ { \
+		text = $$0; sub(/.*##[ \t]*/, "", text); printf "  make %-10s %s\n", $$1, text }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@awk '/^#   [A-Z]/ { sub(/^# /, ""); print }' $(firstword $(MAKEFILE_LIST))
+
+# What the tests are told. A trace replayed under a sanitizer or valgrind takes its time, hence the generous limit.
+TEST_ENV = MIRESGA_BINARY='$(BIN)' MIRESGA_TRACES='$(TRACES)' MIRESGA_SHARED="$${MIRESGA_SHARED:-../shared}" \
+	   CK_DEFAULT_TIMEOUT="$${CK_DEFAULT_TIMEOUT:-300}" $(if $(SUITE),CK_RUN_SUITE='$(SUITE)') \
+	   ASAN_OPTIONS="detect_leaks=1:$${ASAN_OPTIONS}" UBSAN_OPTIONS="print_stacktrace=1:$${UBSAN_OPTIONS}"
+
+# Captures are kept compressed where that is worth it; all of them are found in one place.
+TRACE_FILES := $(patsubst tests/traces/%.gz,$(TRACES)/%,$(wildcard tests/traces/*.pcap.gz tests/traces/*.pcapng.gz)) \
+	       $(patsubst tests/traces/%,$(TRACES)/%,$(wildcard tests/traces/*.pcap tests/traces/*.pcapng))
+.PHONY: traces
+traces: $(TRACE_FILES)
+$(TRACES)/%: tests/traces/%.gz
+	@mkdir -p $(@D)
+	$(call quietly,GZIP,$@) gzip -dc $< > $@
+$(TRACES)/%: tests/traces/%
+	@mkdir -p $(@D)
+	$(call quietly,COPY,$@) cp $< $@
+
+# A missing package should be named before a compiler complains about its header.
+.PHONY: have-packages
+have-packages:
+	@CC='$(CC)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh --check build
+
+# Rewritten only when compiler or flags differ from the last time.
+.PHONY: FORCE
+FORCE:
+$(OBJ)/flags: FORCE | have-packages
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL))' > $@
+
+$(CORE_OBJ): CPPFLAGS_ROOM = -include src/core.h
+$(filter-out $(CORE_OBJ) $(LLHTTP_OBJ),$(LIB_OBJ)) $(CLI_OBJ): CPPFLAGS_ROOM = $(PKG_CFLAGS)
+# A test may include what its room keeps private, as "src/room/x.h".
+$(TEST_OBJ): CPPFLAGS_ROOM = -I. -I$(OBJ)/tests/unit $(PKG_CFLAGS) $(CHECK_CFLAGS)
+
+$(OBJ)/%.o: %.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(call quietly,CC,$<) $(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_ROOM) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Somebody else's generated C: its warnings are not ours to mend.
+$(OBJ)/llhttp/%.o: $(LLHTTP_SOURCE)/%.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(call quietly,CC,$<) $(CC) -I$(LLHTTP_INCLUDE)/llhttp $(CFLAGS_ALL) -w -MMD -MP -c -o $@ $<
+
+# One line per tests/unit/test_NAME.c; main.c makes the runner of it.
+$(OBJ)/tests/unit/suites.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '/* Generated by the Makefile from tests/unit/test_*.c. */'; \
+	   echo '#define SUITES(X) \'; \
+	   for s in $(SUITES); do echo "	X($$s) \\"; done; echo; } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(OBJ)/tests/unit/main.o: $(OBJ)/tests/unit/suites.h
+
+$(LIB): $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call quietly,AR,$@) $(AR) rcs $@ $^
+
+$(BIN): $(CLI_OBJ) $(LIB)
+	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(RUNNER): $(TEST_OBJ) $(LIB)
+	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)

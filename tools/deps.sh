@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deps.sh [--check] GROUP...: finds what is missing of the packages that a group needs and
+# installs it through apt-get, after printing the command. GROUP: build, test, tidy.
+# --check only says what is missing. Where there is no apt-get, the list is printed and that is all.
+set -euo pipefail
+
+# group, kind, what to look for, Debian package that has it
+table() {
+	cat <<-'END'
+	build command CC                      gcc
+	build command make                    make
+	build command pkg-config              pkg-config
+	build command gzip                    gzip
+	build header  stdio.h                 libc6-dev
+	build header  pcap/pcap.h             libpcap-dev
+	build header  yaml.h                  libyaml-dev
+	build header  jansson.h               libjansson-dev
+	build header  check.h                 check
+	build file    LLHTTP_SOURCE/llhttp.c  node-llhttp
+	test  command tshark                  tshark
+	test  command python3                 python3
+	tidy  command clang                   clang
+	tidy  command clang-format            clang-format
+	tidy  command cppcheck                cppcheck
+	tidy  command sparse                  sparse
+	tidy  command shellcheck              shellcheck
+	END
+}
+
+cc=${CC:-gcc}
+
+have() { # kind what
+	case $1 in
+	command) command -v "$2" >/dev/null 2>&1 ;;
+	file) [ -e "$2" ] ;;
+	header)
+		if command -v "${cc%% *}" >/dev/null 2>&1; then
+			# shellcheck disable=SC2086 # CC may carry flags
+			echo "#include <$2>" | $cc -E -x c - >/dev/null 2>&1
+		else
+			[ -e "/usr/include/$2" ]
+		fi
+		;;
+	esac
+}
+
+missing() { # GROUP...
+	local group kind what package
+	table | while read -r group kind what package; do
+		[[ " $* " == *" $group "* ]] || continue
+		what=${what/#LLHTTP_SOURCE/${LLHTTP_SOURCE:-/usr/share/llhttp}}
+		if [ "$what" = CC ]; then
+			what=${cc%% *}
+			[[ $what == *clang* ]] && package=clang
+		fi
+		have "$kind" "$what" </dev/null || echo "$package"
+	done | sort -u
+}
+
+install_packages() { # PACKAGE...
+	local sudo=()
+	[ "$(id -u)" = 0 ] || sudo=(sudo)
+	echo "Missing packages: $*"
+	if ! command -v apt-get >/dev/null 2>&1; then
+		echo "There is no apt-get here. Install the equivalents of these Debian packages and try again." >&2
+		return 1
+	fi
+	if [ ${#sudo[@]} -gt 0 ] && ! command -v sudo >/dev/null 2>&1; then
+		echo "Run as root: apt-get install -y --no-install-recommends $*" >&2
+		return 1
+	fi
+	echo "\$ ${sudo[*]:+${sudo[*]} }apt-get update && ${sudo[*]:+${sudo[*]} }apt-get install -y --no-install-recommends $*"
+	# A package list that cannot be refreshed may still be good enough.
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update ||
+		echo "apt-get update failed; trying with the package lists that are there." >&2
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"
+}
+
+check_only=no
+if [ "${1:-}" = --check ]; then
+	check_only=yes
+	shift
+fi
+if [ $# = 0 ]; then
+	echo "usage: tools/deps.sh [--check] build|test|tidy..." >&2
+	exit 2
+fi
+mapfile -t packages < <(missing "$@")
+[ ${#packages[@]} -gt 0 ] || exit 0
+if [ $check_only = yes ]; then
+	echo "Missing packages: ${packages[*]}" >&2
+	echo "'make deps' installs them." >&2
+	exit 1
+fi
+install_packages "${packages[@]}"
+mapfile -t packages < <(missing "$@")
+if [ ${#packages[@]} -gt 0 ]; then
+	echo "Still missing after the installation: ${packages[*]}" >&2
+	exit 1
+fi
