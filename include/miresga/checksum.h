@@ -1,0 +1,44 @@
+/* checksum.h: the Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+ *
+ * The core changes header fields only through the csum_update functions: a checksum that was
+ * wrong before stays wrong by the same amount, it is never repaired. csum_complete_* compute a
+ * checksum from scratch and are for packets that we make ourselves and for the trace reader. */
+#ifndef MIRESGA_CHECKSUM_H
+#define MIRESGA_CHECKSUM_H
+
+#include "miresga/wire.h"
+
+/* RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m'). Works on the stored (big-endian) values directly,
+ * since one's complement addition is byte-order independent. */
+static inline be16 csum_update16(be16 check, be16 from, be16 to)
+{
+	uint32_t sum = (uint16_t) ~(WIRE_FORCE uint16_t)check;
+
+	sum += (uint16_t) ~(WIRE_FORCE uint16_t)from;
+	sum += (WIRE_FORCE uint16_t)to;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (WIRE_FORCE be16)(uint16_t)~sum;
+}
+
+static inline be16 csum_update32(be16 check, be32 from, be32 to)
+{
+	uint32_t f = (WIRE_FORCE uint32_t)from, t = (WIRE_FORCE uint32_t)to;
+
+	check = csum_update16(check, (WIRE_FORCE be16)(uint16_t)f, (WIRE_FORCE be16)(uint16_t)t);
+	return csum_update16(check, (WIRE_FORCE be16)(uint16_t)(f >> 16), (WIRE_FORCE be16)(uint16_t)(t >> 16));
+}
+
+/* Replaces `len` bytes at `field`, which lies `offset` bytes into the data that `check` covers
+ * (an odd offset is handled), and updates `*check`. */
+void csum_replace(be16 *check, uint8_t *field, const uint8_t *with, size_t len, size_t offset);
+
+/* One's complement sum of a buffer, folded, not inverted; 0..0xffff in stored byte order. */
+uint16_t csum_sum(const void *data, size_t len, uint32_t initial);
+
+/* The value that the IPv4 header's checksum field must have; ihl bytes are read. */
+be16 csum_ipv4(const struct ipv4_hdr *ip, size_t ihl);
+/* The value that the TCP checksum field must have, segment length `len` from the TCP header on. */
+be16 csum_tcp(const struct ipv4_hdr *ip, const struct tcp_hdr *tcp, size_t len);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config.h: the whole configuration as plain structs. src/config/ fills them from YAML
+ * (docs/configuration.md is the reference); rooms only read them.
+ *
+ * Sizes are bytes, durations nanoseconds, rates per second. Every number has a stated range;
+ * config_load() refuses what lies outside, so the rooms need not check again. */
+#ifndef MIRESGA_CONFIG_H
+#define MIRESGA_CONFIG_H
+
+#include "miresga/base.h"
+#include "miresga/hash.h"
+#include "miresga/packet.h"
+#include "miresga/quirk.h"
+
+#define CONFIG_NAME_MAX 64 /* with the terminator */
+#define CONFIG_HOST_MAX 256
+#define CONFIG_PATH_MAX 1024
+#define CONFIG_FILE_SIZE_MAX (4u << 20)
+#define CONFIG_NESTING_MAX 16
+#define POOLS_MAX 32
+#define RULES_MAX 256
+/* No pool or backend. */
+#define POOL_NONE 0xff
+
+struct config_backend {
+	char name[CONFIG_NAME_MAX];
+	struct endpoint address;
+	uint16_t weight; /* 1..256 */
+};
+
+enum balance {
+	BALANCE_ROUND_ROBIN, /* smooth weighted; one draw per (connection, pool) */
+};
+
+struct config_pool {
+	char name[CONFIG_NAME_MAX];
+	enum balance balance;
+	uint16_t member_count;	       /* 1..BACKENDS_MAX */
+	uint8_t members[BACKENDS_MAX]; /* indices into config.backends, no duplicates */
+};
+
+enum offload_mode {
+	OFFLOAD_AUTO,	/* when a response's Content-Length reaches the threshold */
+	OFFLOAD_ALWAYS, /* as soon as the backend is connected */
+	OFFLOAD_NEVER,
+};
+
+/* First match in file order wins. Host compares case-insensitively without port and trailing dot. */
+struct config_rule {
+	char host[CONFIG_HOST_MAX]; /* "": any; "*.example.org": any name below it; else exact */
+	char path[CONFIG_PATH_MAX]; /* "": any; compared without the query */
+	bool path_is_prefix;
+	uint8_t pool;
+	enum offload_mode offload;
+};
+
+enum strictness {
+	STRICTNESS_STRICT,  /* RFC 9112 to the letter */
+	STRICTNESS_LENIENT, /* odd but unambiguous requests pass; ambiguous framing never does */
+};
+
+struct config_http {
+	enum strictness strictness;
+	uint32_t head_max; /* 256 B .. 64 KiB */
+};
+
+struct config_frontends {
+	uint16_t count;	      /* 1..FRONTENDS_MAX */
+	uint32_t flows_max;   /* per front-end, 1..16 Mi */
+	uint32_t buffers;     /* reassembly buffers per front-end, 1..64 Ki */
+	uint32_t buffer_size; /* >= http.head_max, at most 1 MiB */
+};
+
+enum isn_mode {
+	ISN_COOKIE, /* DESIGN §3: keyed, timed, carries the client's options */
+	ISN_CRC32,  /* as published (quirk P3) */
+};
+
+/* The Offloaded Connection Table's place in SRAM (paper §4.2, Table 1). switch/capacity.h says
+ * how many connections that makes. */
+struct config_geometry {
+	uint8_t stages;		/* the table's, small tables arranged beside it; 1..20 */
+	uint8_t blocks;		/* RAM blocks of 1,024 x 128 bits per stage, 1..80 */
+	uint8_t word_blocks;	/* blocks side by side in one match word, 1..4 */
+	uint8_t ghost_bits;	/* key bits that the hash address stands for, 0..10 */
+	uint8_t version_bits;	/* 0..4 */
+	bool entry_compression; /* one <CIP,CPort> entry serves both directions (Table 1's a) */
+	bool backend_agent;	/* the agent shifts numbers, so that no 32-bit Δ is stored (c) */
+	bool table_arrangement; /* small tables share stages; without, two stages are lost (b) */
+};
+
+struct config_switch {
+	struct config_geometry geometry;
+	enum isn_mode isn;
+	uint8_t wscale;		 /* announced window scale, 0..14; default 7 */
+	uint16_t mss;		 /* announced MSS, 536..65495; default 1460 */
+	uint16_t window;	 /* of the SYN-ACK, unscaled; default 65535 */
+	bool timestamps;	 /* answer the client's timestamps option */
+	bool ecn;		 /* accept an ECN-setup SYN */
+	uint32_t insertion_rate; /* table operations per second, 1..1e9 */
+	uint64_t insertion_latency_ns;
+	uint32_t control_queue; /* operations that may wait, 1..16 Mi */
+	uint16_t batch;		/* packets a stage sees at once, 1..BATCH_MAX */
+};
+
+struct config_agent {
+	uint32_t entries_max; /* pairs per backend, 1..16 Mi; default 102,400 */
+};
+
+struct config_timeouts {
+	uint64_t request_ns;	 /* INIT: handshake to complete request head */
+	uint64_t established_ns; /* idle, any connected state (RFC 5382 REQ-5: >= 2 h 4 min) */
+	uint64_t closing_ns;	 /* after the first FIN, idle */
+	uint64_t linger_ns;	 /* after the last ACK or a RST */
+	uint64_t rto_ns;	 /* first retransmission by the front-end (RFC 6298: 1 s) */
+	uint8_t retries;	 /* doublings before the front-end gives up, 0..15 */
+};
+
+struct config {
+	char file[256]; /* as named on the command line */
+	struct endpoint vip;
+	uint16_t backend_count; /* 1..BACKENDS_MAX */
+	struct config_backend backends[BACKENDS_MAX];
+	uint16_t pool_count; /* 1..POOLS_MAX */
+	struct config_pool pools[POOLS_MAX];
+	uint16_t rule_count; /* 1..RULES_MAX */
+	struct config_rule rules[RULES_MAX];
+	struct config_frontends frontends;
+	struct config_http http;
+	uint64_t offload_threshold; /* bytes of Content-Length; default 64 KiB */
+	struct config_switch sw;
+	struct config_agent agent;
+	struct config_timeouts timeouts;
+	uint32_t quirks; /* QUIRK_BIT()s */
+	uint64_t seed;
+	bool has_secret;
+	struct siphash_key secret; /* of the file, if has_secret */
+	/* Keys of cookie and tag; derived from the secret, or from the seed if there is none. */
+	struct siphash_key cookie_key, tag_key;
+};
+
+static inline bool config_has_quirk(const struct config *c, enum quirk q)
+{
+	return c->quirks & QUIRK_BIT(q);
+}
+
+/* An upper bound of how long anything outlives the last packet: every timeout that can follow another
+ * (request, retransmissions, idle, closing, linger, the control queue's drain) once in its chain. After
+ * this much silence everything must be gone. */
+uint64_t config_longest_timeout(const struct config *c);
+
+/* Clears *c and fills in every default that does not need a VIP, backend, pool or rule; derives the keys. */
+void config_defaults(struct config *c);
+/* Derives cookie_key and tag_key from c->secret, or from c->seed if there is none. To be called again after a change
+ * of the seed. */
+void config_derive_keys(struct config *c);
+
+/* Called once for every error, in file order; line and column (in characters) from 1, 0 where there is none. `file` is
+ * the name as given, "<stdin>" for "-". */
+typedef void config_error_fn(void *ctx, const char *file, unsigned line, unsigned column, const char *message);
+/* Reads `file` ("-": stdin) into *c. Returns the number of errors reported; *c is usable only if 0. */
+int config_load(struct config *c, const char *file, config_error_fn *report, void *ctx);
+/* The same for `len` bytes in memory; `name` stands for the file. */
+int config_load_memory(struct config *c, const char *name, const void *data, size_t len, config_error_fn *report,
+		       void *ctx);
+
+/* What the command line changes. Each returns 0, or -1 with a message in error and *c as it was.
+ *
+ * Switches quirks on: "F5,P3" or "all"; P3 is the same as `switch.isn: crc32`. */
+int config_add_quirks(struct config *c, const char *list, char *error, size_t error_size);
+/* Sets one key outside of the lists by its dotted path: "switch.table.stages", "7". */
+int config_set(struct config *c, const char *path, const char *value, char *error, size_t error_size);
+
+#endif

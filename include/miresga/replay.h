@@ -1,0 +1,123 @@
+/* replay.h: `miresga replay`: a recorded conversation played against the whole pipeline, in
+ * virtual time, and the oracle's verdict on it (sim/replay.c, sim/oracle.c). */
+#ifndef MIRESGA_REPLAY_H
+#define MIRESGA_REPLAY_H
+
+#include "miresga/trace.h"
+#include "miresga/world.h"
+
+enum replay_speed {
+	REPLAY_TOPSPEED, /* as fast as the machine can */
+	REPLAY_TRACE,	 /* the wall clock follows the trace's */
+};
+
+struct replay_options {
+	const char *trace;	    /* path or "-" */
+	const char *filter;	    /* BPF expression or NULL */
+	const struct endpoint *vip; /* NULL: the endpoint that answered most handshakes */
+	enum replay_speed speed;
+	enum trace_checksums checksums;
+	const char *pcapng;	 /* -w, or NULL */
+	const char *streams_dir; /* --streams, or NULL; made if missing */
+	const char *flows_file;	 /* --flows, or NULL */
+	/* Called now and then, for progress; NULL: never. */
+	void (*progress)(void *ctx, uint64_t bytes_read, uint64_t bytes_total, uint64_t packets);
+	void *progress_ctx;
+	const volatile int *stop; /* set by Ctrl-C: end early, with what there is; NULL: never */
+};
+
+/* X(NAME, "key", "text"): why a flow of the trace was not replayed. */
+#define SKIP_REASONS(X) \
+	X(NONE, "none", "replayed") \
+	X(NO_HANDSHAKE, "no_handshake", "the trace does not hold its handshake") \
+	X(SERVER_FIRST, "server_first", "the server speaks first") \
+	X(NOT_VIP, "not_vip", "TCP, but not for the VIP") \
+	X(IPV6, "ipv6", "IPv6") \
+	X(NOT_TCP, "not_tcp", "not TCP over IPv4") \
+	X(ADDRESS_CONFLICT, "address_conflict", "the client has a backend's address")
+enum skip_reason {
+#define X(name, key, text) SKIP_##name,
+	SKIP_REASONS(X)
+#undef X
+	SKIP_COUNT
+};
+const char *skip_key(enum skip_reason r);
+const char *skip_text(enum skip_reason r);
+
+/* X(NAME, "key", "text"): the verdict on a flow to the VIP. */
+#define OUTCOMES(X) \
+	X(BYTE_EXACT, "byte_exact", "both ends got exactly the recorded bytes") \
+	X(REFUSED, "refused", "answered with an error by policy") \
+	X(MISMATCHED, "mismatched", "an end got other bytes or numbers than recorded") \
+	X(INCOMPLETE, "incomplete", "the recording could not be played to its end") \
+	X(SKIPPED, "skipped", "not replayed")
+enum outcome {
+#define X(name, key, text) OUTCOME_##name,
+	OUTCOMES(X)
+#undef X
+	OUTCOME_COUNT
+};
+const char *outcome_key(enum outcome o);
+
+#define REPLAY_TEXT_MAX 256
+/* The first thing that went wrong, for people. */
+struct replay_finding {
+	struct endpoint client;
+	unsigned k;
+	enum outcome outcome;
+	char text[REPLAY_TEXT_MAX];
+};
+#define REPLAY_FINDINGS_MAX 32
+
+struct replay_result {
+	struct endpoint vip;
+	bool vip_found; /* false: no handshake in the trace */
+	bool interrupted;
+	char trace_error[TRACE_ERROR_MAX];  /* "" or where the file is damaged; results hold up to there */
+	char output_error[TRACE_ERROR_MAX]; /* "" or the first output that could not be written */
+	char linktype[64];
+	/* trace */
+	struct trace_stats trace;
+	uint64_t packets;		      /* frames read */
+	uint64_t vip_packets;		      /* TCP to or from the VIP */
+	uint64_t flows;			      /* to the VIP, skipped ones included */
+	uint64_t skipped_flows[SKIP_COUNT];   /* flows to the VIP */
+	uint64_t skipped_packets[SKIP_COUNT]; /* packets that are not the VIP's TCP */
+	uint64_t first_ns, last_ns;	      /* trace time */
+	/* work */
+	uint64_t injected_client, injected_server, blocked_packets;
+	uint64_t requests;
+	/* verdict */
+	uint64_t outcomes[OUTCOME_COUNT];
+	uint64_t refused_by[REFUSAL_COUNT];
+	uint64_t number_errors;	  /* ACK, SACK, TSecr or window that an endpoint saw differently */
+	uint64_t checksum_errors; /* on any tap, of packets whose cause had none */
+	uint64_t wrong_backend;	  /* packets that reached a backend which the flow's rules did not choose */
+	uint64_t leaked;	  /* world_leftovers() at the end */
+	uint64_t timed_out;	  /* flows that only timeouts ended */
+	unsigned finding_count;	  /* at most REPLAY_FINDINGS_MAX are kept */
+	struct replay_finding findings[REPLAY_FINDINGS_MAX];
+	/* wall clock */
+	double seconds;
+	uint64_t virtual_ns; /* from the first packet to the end */
+	/* copies of the components' books */
+	struct switch_stats sw;
+	uint64_t world_drops[DROP_COUNT];
+	unsigned frontend_count, backend_count;
+	struct frontend_stats *frontends; /* [frontend_count] */
+	struct agent_stats *backends;	  /* [backend_count] */
+	uint64_t *backend_requests;	  /* [backend_count] */
+	uint64_t *backend_flows;	  /* [backend_count]: flows it served */
+};
+
+/* Runs a replay. Returns 0 and *result (free it with replay_result_free), or -1 and a message in
+ * error if it could not start (trace missing, output not writable). The config's VIP is replaced
+ * by the trace's. Whether the oracle found something: replay_failed(). */
+int replay_run(const struct config *config, const struct replay_options *options, struct replay_result *result,
+	       char error[TRACE_ERROR_MAX]);
+void replay_result_free(struct replay_result *result);
+/* True if a flow mismatched or stayed incomplete, a checksum broke, something leaked, the trace was damaged or an
+ * output failed. */
+bool replay_failed(const struct replay_result *result);
+
+#endif
