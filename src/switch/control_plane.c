@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* control_plane.c: the only way to change the Offloaded Connection Table.
+ *
+ * Operations wait in one FIFO ring of bounded size and take effect strictly in order, each at
+ * the later of (asked + latency) and (effect of the one before + 1 s / rate). A delete that was queued
+ * before an add of the same key therefore takes effect before it (paper §4.3). The data plane
+ * sees nothing until then; every operation gets a reply with the time of its effect, which does
+ * not depend on when the host happens to call switch_control_advance().
+ *
+ * Refusals: a full ring refuses to queue; FULL, EXISTS and MISSING are told in the reply.
+ *
+ * Quirk C3: as published, the driver collects what arrives within a tick of 100 µs, applies the
+ * adds of a tick before its deletes, and reports success whatever happened. */
+#include "switch_internal.h"
+
+#include <stdlib.h>
+
+#define C3_TICK_NS (100 * NS_PER_US)
+
+int control_plane_init(struct control_plane *c, const struct config *config)
+{
+	const struct config_switch *s = &config->sw;
+
+	MUST(s->insertion_rate > 0 && s->control_queue > 0);
+	*c = (struct control_plane){
+		.size = s->control_queue,
+		.latency_ns = s->insertion_latency_ns,
+		/* rounded up: never faster than the rate */
+		.interval_ns = (NS_PER_S + s->insertion_rate - 1) / s->insertion_rate,
+		.quirk_c3 = config_has_quirk(config, QUIRK_C3),
+	};
+	c->ring = calloc(c->size, sizeof(*c->ring));
+	return c->ring ? 0 : -1;
+}
+
+void control_plane_fini(struct control_plane *c)
+{
+	free(c->ring);
+	c->ring = NULL;
+}
+
+/* The i-th operation that waits. */
+static struct control_waiting *waiting(const struct control_plane *c, uint32_t i)
+{
+	return &c->ring[((uint64_t)c->head + i) % c->size];
+}
+
+/* Quirk C3: brings the newest operation, an add, before the deletes of its tick. */
+static void overtake_deletes(struct control_plane *c)
+{
+	struct control_waiting add = *waiting(c, c->count - 1);
+	uint32_t at = c->count - 1;
+
+	for (; at > 0; at--) {
+		const struct control_waiting *before = waiting(c, at - 1);
+
+		if (before->op.kind != CONTROL_DELETE || before->ready_ns != add.ready_ns)
+			break;
+		*waiting(c, at) = *before;
+	}
+	*waiting(c, at) = add;
+}
+
+bool switch_control_submit(struct switch_model *sw, const struct control_op *op, uint64_t now_ns)
+{
+	struct control_plane *c = &sw->control;
+	uint64_t sent_ns = c->quirk_c3 ? (now_ns / C3_TICK_NS + 1) * C3_TICK_NS : now_ns;
+
+	MUST(op->kind == CONTROL_ADD || op->kind == CONTROL_DELETE);
+	if (c->count == c->size)
+		return false;
+	*waiting(c, c->count++) = (struct control_waiting){
+		.op = *op,
+		.asked_ns = now_ns,
+		.ready_ns = sent_ns + c->latency_ns,
+	};
+	if (c->quirk_c3 && op->kind == CONTROL_ADD)
+		overtake_deletes(c);
+	sw->stats.control_depth = c->count;
+	sw->stats.control_depth_peak = MAX(sw->stats.control_depth_peak, c->count);
+	return true;
+}
+
+uint64_t switch_next_wake(const struct switch_model *sw)
+{
+	const struct control_plane *c = &sw->control;
+
+	return c->count ? MAX(waiting(c, 0)->ready_ns, c->free_ns) : TIME_NEVER;
+}
+
+static enum control_status apply_add(struct switch_model *sw, const struct control_op *op)
+{
+	struct switch_stats *st = &sw->stats;
+	enum control_status status = connection_table_add(&sw->connections, op->client, op->d_index);
+
+	st->adds += status == CONTROL_OK;
+	st->add_full += status == CONTROL_FULL;
+	st->add_exists += status == CONTROL_EXISTS;
+	st->cuckoo_moves = sw->connections.moves;
+	st->entries = sw->connections.entries;
+	st->entries_peak = MAX(st->entries_peak, st->entries);
+	return status;
+}
+
+static enum control_status apply_delete(struct switch_model *sw, const struct control_op *op)
+{
+	enum control_status status = connection_table_delete(&sw->connections, op->client);
+
+	sw->stats.deletes += status == CONTROL_OK;
+	sw->stats.delete_missing += status == CONTROL_MISSING;
+	sw->stats.entries = sw->connections.entries;
+	return status;
+}
+
+unsigned switch_control_advance(struct switch_model *sw, uint64_t now_ns, struct control_reply *replies, unsigned max)
+{
+	struct control_plane *c = &sw->control;
+	unsigned done = 0;
+
+	for (; done < max; done++) {
+		const struct control_waiting *w = waiting(c, 0);
+		uint64_t due_ns = switch_next_wake(sw);
+		enum control_status status;
+
+		if (!c->count || due_ns > now_ns)
+			break;
+		status = w->op.kind == CONTROL_ADD ? apply_add(sw, &w->op) : apply_delete(sw, &w->op);
+		replies[done] = (struct control_reply){
+			.op = w->op,
+			.status = c->quirk_c3 ? CONTROL_OK : (uint8_t)status,
+			.asked_ns = w->asked_ns,
+			.applied_ns = due_ns,
+		};
+		c->free_ns = due_ns + c->interval_ns;
+		c->head = (c->head + 1) % c->size;
+		c->count--;
+	}
+	sw->stats.control_depth = c->count;
+	return done;
+}
