@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* inbound.c: a client's packet becomes events of its flow.
+ *
+ * Without a flow only an ACK that proves the switch's handshake (cookie.h) begins one: nothing
+ * is stored for anybody who cannot receive at the address he claims. */
+#include "frontend_internal.h"
+#include "miresga/tcp_options.h"
+
+/* Reads what the ACK proves into w->handshake. An unkeyed ISN proves and tells nothing: anybody
+ * may begin a flow (quirk P3), but not replace one. */
+static bool handshake_verify(struct work *w, bool known)
+{
+	const struct config *c = w->fe->config;
+	const struct packet *p = w->packet;
+	struct handshake *h = &w->handshake;
+	struct tcp_options o;
+
+	if ((p->phv.tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+		return false;
+	h->client_isn = seq_sub(p->phv.seq, 1);
+	h->isn = seq_sub(p->phv.ack, 1);
+	h->has_timestamps = false;
+	if (c->sw.isn == ISN_CRC32 || config_has_quirk(c, QUIRK_P3)) {
+		if (known && h->isn != cookie_unkeyed_isn(p->phv.client))
+			return false;
+		h->offer = (struct syn_offer){ .mss = 1460, .wscale = TCP_WSCALE_NONE };
+	} else if (!cookie_check(&c->cookie_key, p->phv.client, c->vip, h->client_isn, h->isn, w->now_ns, &h->offer)) {
+		return false;
+	}
+	if (c->sw.timestamps) {
+		tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &o);
+		h->has_timestamps = o.has_timestamps;
+	}
+	return true;
+}
+
+static void take_timestamps(struct flow *f, const struct packet *p)
+{
+	struct tcp_options o;
+
+	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &o);
+	if (!o.has_timestamps)
+		return;
+	f->c_tsval = o.tsval;
+	f->c_tsecr = o.tsecr;
+	if (f->s_tsval == 0)
+		f->s_tsval = o.tsecr; /* until the backend's clock is known: the switch's */
+}
+
+/* True if a segment cannot belong to the flow as it stands, so that it may begin a new one. */
+static bool foreign(const struct flow *f, const struct packet *p)
+{
+	if (seq_sub(p->phv.seq, 1) == f->client_isn)
+		return false;
+	return f->state == FSM_NONE || f->state >= FSM_CLIENT_FIN ||
+	       !seq_in(p->phv.seq, seq_sub(f->c_una, FLOW_WINDOW_MAX / 64), FLOW_WINDOW_MAX / 32);
+}
+
+static struct flow *flow_open(struct work *w)
+{
+	struct packet *p = w->packet;
+	struct flow *f = flow_find(&w->fe->flows, p->phv.client);
+	bool known = f && f->state != FSM_NONE;
+
+	if (known && !foreign(f, p))
+		return f;
+	if (!handshake_verify(w, known)) {
+		if (!known)
+			packet_drop(p, p->phv.tcp_flags & TCP_RST ? DROP_NO_FLOW : DROP_BAD_COOKIE);
+		return known ? f : NULL;
+	}
+	if (known) {
+		fsm_fire(w, f, EVENT_REUSE);
+		return f;
+	}
+	if (!f)
+		f = flow_add(&w->fe->flows, p->phv.client);
+	if (!f) {
+		packet_drop(p, DROP_FLOW_TABLE_FULL);
+		return NULL;
+	}
+	flow_begin(w, f);
+	fsm_fire(w, f, EVENT_HANDSHAKE);
+	return f;
+}
+
+/* RFC 5961 §3: exactly the next number closes; one inside the window is passed on, so that the
+ * backend answers with a challenge ACK; anything else is nobody's. */
+static void inbound_reset(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+	uint32_t window = MAX((uint32_t)f->c_window << (f->offer.wscale % TCP_WSCALE_NONE), 65536);
+
+	if (p->phv.seq == f->c_nxt) {
+		flow_reset_seen(w, f);
+		fsm_fire(w, f, EVENT_CLIENT_RST);
+	} else if (!seq_in(p->phv.seq, f->c_una, f->c_nxt - f->c_una + window)) {
+		packet_drop(p, DROP_RST_INVALID);
+		return;
+	}
+	if (f->has_backend && (flow_connected(f) || f->state == FSM_LINGER))
+		forward_to_backend(w, f);
+	else
+		p->fate = FATE_ABSORB;
+}
+
+static void inbound_acknowledgement(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+
+	fsm_fire(w, f, seq_lt(p->phv.seq, f->c_nxt) ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_ACK);
+	if (flow_connected(f))
+		forward_to_backend(w, f);
+	else
+		p->fate = FATE_ABSORB;
+}
+
+/* The front-end is the server: bytes are taken and thrown away until the client has closed. */
+static void inbound_refusing(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+	uint32_t len = packet_seq_len(p), end = seq_add(p->phv.seq, len);
+	bool fin = p->phv.tcp_flags & TCP_FIN;
+
+	p->fate = FATE_ABSORB;
+	f->c_nxt = seq_max(f->c_nxt, end);
+	f->c_fin_seen |= fin;
+	if (seq_ge(f->c_ack, f->s_nxt))
+		retry_stop(w, f);
+	fsm_fire(w, f, fin ? EVENT_CLIENT_FIN : len > 0 ? EVENT_CLIENT_DATA : EVENT_CLIENT_ACK);
+}
+
+/* Ended: strays are carried on, so that the ends can settle what is left between them. */
+static void inbound_lingering(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+
+	fsm_fire(w, f, p->phv.payload_len > 0 ? EVENT_CLIENT_DATA : EVENT_CLIENT_ACK);
+	if (f->has_backend && seq_ge(p->phv.seq, seq_sub(f->c_start, 1)) && !config_has_quirk(w->fe->config, QUIRK_F5))
+		forward_to_backend(w, f);
+	else
+		packet_drop(p, DROP_FLOW_CLOSED);
+}
+
+/* Quirk F5: the FIN becomes a RST for both ends, data or not, and the flow is forgotten. */
+static void inbound_fin_to_rst(struct work *w, struct flow *f)
+{
+	f->c_nxt = seq_max(f->c_nxt, seq_add(w->packet->phv.seq, w->packet->phv.payload_len));
+	send_to_client(w, f, f->s_nxt, TCP_RST, NULL, 0);
+	fin_to_rst(w->packet);
+	fsm_fire(w, f, EVENT_CLIENT_RST);
+	forward_to_backend(w, f);
+}
+
+static void inbound_segment(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+	bool fin = p->phv.tcp_flags & TCP_FIN;
+
+	if (f->state == FSM_REFUSING)
+		inbound_refusing(w, f);
+	else if (f->state == FSM_LINGER)
+		inbound_lingering(w, f);
+	else if (fin && flow_connected(f) && config_has_quirk(w->fe->config, QUIRK_F5))
+		inbound_fin_to_rst(w, f);
+	else if (p->phv.payload_len > 0 || fin)
+		request_segment(w, f);
+	else
+		inbound_acknowledgement(w, f);
+}
+
+void inbound_packet(struct work *w)
+{
+	struct packet *p = w->packet;
+	struct flow *f;
+
+	if (p->phv.tcp_flags & TCP_SYN) {
+		packet_drop(p, DROP_STRAY_SYN);
+		return;
+	}
+	f = flow_open(w);
+	if (!f)
+		return;
+	if (p->phv.tcp_flags & TCP_RST) {
+		inbound_reset(w, f);
+	} else if (!(p->phv.tcp_flags & TCP_ACK) ||
+		   !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX), 2 * FLOW_WINDOW_MAX)) {
+		packet_drop(p, DROP_OUT_OF_WINDOW);
+	} else {
+		if (seq_ge(p->phv.ack, f->c_ack)) {
+			f->c_ack = p->phv.ack;
+			f->c_window = p->phv.window;
+		}
+		if (f->has_timestamps)
+			take_timestamps(f, p);
+		inbound_segment(w, f);
+	}
+	flow_settle(w, f);
+}

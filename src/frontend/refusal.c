@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* refusal.c: why a front-end refuses, under which key it is reported and which HTTP status says it. */
+#include "frontend_internal.h"
+
+static const char *const keys[REFUSAL_COUNT] = {
+#define X(name, key, text) key,
+	REFUSALS(X)
+#undef X
+};
+
+static const uint16_t statuses[REFUSAL_COUNT] = {
+	[REFUSAL_MALFORMED] = 400,	 [REFUSAL_TOO_LARGE] = 431,	  [REFUSAL_NO_RULE] = 404,
+	[REFUSAL_VERSION] = 505,	 [REFUSAL_NOT_IMPLEMENTED] = 501, [REFUSAL_REQUEST_TIMEOUT] = 408,
+	[REFUSAL_BACKEND_REFUSED] = 503, [REFUSAL_BACKEND_TIMEOUT] = 504,
+};
+
+const char *refusal_key(enum refusal r)
+{
+	return keys[r];
+}
+
+unsigned refusal_status(enum refusal r)
+{
+	return statuses[r];
+}
+
+enum refusal refusal_from_status(unsigned status)
+{
+	for (unsigned r = 0; r < REFUSAL_COUNT; r++)
+		if (statuses[r] == status)
+			return (enum refusal)r;
+	return REFUSAL_MALFORMED;
+}

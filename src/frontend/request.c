@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* request.c: the client's byte stream: request heads are found, matched, assigned to a backend.
+ *
+ * A backend gets only bytes that are assigned to it: whole heads that matched a rule which chose
+ * it, and their bodies. Bytes of a known body pass untouched, in any order. Everything else must
+ * be read first, in order: straight from the packet in the ordinary case, through the flow's
+ * buffer when a head is in pieces, a segment came early, or a request must wait.
+ *
+ * What is read must be intact, so checksums are verified exactly there. */
+#include "frontend_internal.h"
+
+static bool may_read(const struct flow *f)
+{
+	if (f->held != HELD_NOTHING || f->wait_response)
+		return false;
+	return f->state == FSM_INIT || (flow_connected(f) && f->state != FSM_HELD);
+}
+
+uint32_t request_received(const struct flow *f)
+{
+	uint32_t end;
+
+	if (!f->buffer)
+		return f->state == FSM_INIT ? f->c_start : f->c_nxt;
+	end = stream_buffer_end(f->buffer);
+	return f->c_fin_seen && end == f->c_fin ? seq_add(end, 1) : end;
+}
+
+void request_release_buffer(struct work *w, struct flow *f)
+{
+	stream_buffer_put(&w->fe->buffers, f->buffer);
+	f->buffer = NULL;
+}
+
+static void extend_body(struct flow *f)
+{
+	while (f->c_body_left > 0 && f->held == HELD_NOTHING &&
+	       seq_diff(f->c_limit, f->c_nxt) < (int)(FLOW_BODY_STEP / 2)) {
+		uint32_t step = (uint32_t)MIN(f->c_body_left, FLOW_BODY_STEP);
+
+		f->c_limit = f->c_fed = seq_add(f->c_limit, step);
+		f->c_body_left -= step;
+	}
+}
+
+static bool end_lost(const struct flow *f)
+{
+	return f->response.lost || f->tunnel;
+}
+
+/* The request at c_limit waits, as `kind` says; or the flow is reset where E cannot be known. */
+static void hold(struct work *w, struct flow *f, enum held_kind kind)
+{
+	bool closing = f->state == FSM_BACKEND_FIN || f->state == FSM_CLOSING;
+
+	if (kind != HELD_FOR_ENTRY && end_lost(f) && !closing) {
+		f->refusal = REFUSAL_END_UNKNOWN;
+		fsm_fire(w, f, EVENT_END_UNKNOWN);
+		return;
+	}
+	f->held = (uint8_t)kind;
+	fsm_fire(w, f, EVENT_REQUEST_HELD);
+}
+
+void request_refuse(struct work *w, struct flow *f, enum refusal why)
+{
+	f->refusal = (uint8_t)why;
+	if (f->state == FSM_INIT)
+		fsm_fire(w, f, EVENT_REQUEST_BAD);
+	else
+		hold(w, f, HELD_TO_REFUSE);
+}
+
+/* The next response must be seen from its first byte if a later request may have to move: so
+ * the entry goes before the request is passed on. */
+static bool entry_in_the_way(const struct work *w, const struct flow *f)
+{
+	return w->fe->may_move && f->entry != ENTRY_NONE && f->offload != OFFLOAD_ALWAYS;
+}
+
+static void request_matched(struct work *w, struct flow *f)
+{
+	if (f->state == FSM_INIT) {
+		fsm_fire(w, f, EVENT_REQUEST);
+	} else if (f->held_backend != f->backend) {
+		hold(w, f, HELD_TO_MOVE);
+	} else if (entry_in_the_way(w, f)) {
+		hold(w, f, HELD_FOR_ENTRY);
+	} else {
+		if (f->state == FSM_OFFLOADED && f->offload != OFFLOAD_ALWAYS)
+			fsm_fire(w, f, EVENT_PULL_BACK);
+		f->c_limit = f->c_fed;
+		response_await(f, f->held_awaited);
+		fsm_fire(w, f, EVENT_REQUEST);
+	}
+}
+
+/* A head is complete; its first byte is head[0], the parser stands behind it. */
+static void request_head(struct work *w, struct flow *f, const uint8_t *head)
+{
+	const struct http_request *r = &f->request;
+	const struct config *c = w->fe->config;
+	int rule = rules_match(c, (const char *)head + r->host_at, r->host_len, (const char *)head + r->path_at,
+			       r->path_len);
+	unsigned pool;
+
+	w->fe->stats.requests++;
+	if (rule < 0) {
+		request_refuse(w, f, REFUSAL_NO_RULE);
+		return;
+	}
+	pool = c->rules[rule].pool;
+	if (f->chosen[pool] == 0)
+		f->chosen[pool] = (uint16_t)(balance_draw(w->fe, pool) + 1);
+	f->held_pool = (uint8_t)pool;
+	f->held_backend = (uint8_t)(f->chosen[pool] - 1);
+	f->offload = (uint8_t)c->rules[rule].offload;
+	f->held_awaited = (uint8_t)((r->is_head ? AWAITED_HEAD : 0) | (r->is_connect ? AWAITED_CONNECT : 0) |
+				    (f->offload << AWAITED_OFFLOAD_SHIFT));
+	w->fe->stats.requests_by_backend[f->held_backend]++;
+	notice_send(w, f, NOTICE_REQUEST, 0);
+	if (r->body == HTTP_BODY_LENGTH) {
+		f->c_body_left = r->body_length;
+		if (f->c_body_left <= FLOW_BODY_STEP) {
+			f->c_fed = seq_add(f->c_fed, (uint32_t)f->c_body_left);
+			f->c_body_left = 0;
+		}
+	}
+	f->wait_response = (r->is_connect || r->wants_upgrade) && !end_lost(f);
+	request_matched(w, f);
+}
+
+/* Reads what it may of bytes[0..len), whose first byte is number `at`; at <= c_limit. True if an
+ * event was fired. */
+static bool read_bytes(struct work *w, struct flow *f, const uint8_t *bytes, uint32_t at, uint32_t len)
+{
+	uint32_t end = seq_add(at, len);
+	bool fired = false;
+
+	while (may_read(f) && seq_lt(f->c_fed, end)) {
+		size_t consumed = 0;
+		enum http_result r;
+
+		if (f->tunnel) {
+			f->c_limit = f->c_fed = end;
+			break;
+		}
+		r = http_request_feed(&f->request, bytes + (f->c_limit - at), bytes + (f->c_fed - at), end - f->c_fed,
+				      &consumed);
+		f->c_fed = seq_add(f->c_fed, (uint32_t)consumed);
+		switch (r) {
+		case HTTP_NEED_MORE:
+			if (f->request.in_body)
+				f->c_limit = f->c_fed;
+			break;
+		case HTTP_HEAD_END:
+			request_head(w, f, bytes + (f->c_limit - at));
+			fired = true;
+			break;
+		case HTTP_MESSAGE_END:
+			f->c_limit = f->c_fed;
+			break;
+		case HTTP_BAD:
+			request_refuse(w, f, refusal_from_status(f->request.refusal_status));
+			fired = true;
+			break;
+		}
+	}
+	return fired;
+}
+
+/* Bytes that were sent and that are not ours to repeat need no keeping. */
+static void trim_buffer(struct work *w, struct flow *f)
+{
+	struct stream_buffer *b = f->buffer;
+	uint32_t done;
+
+	if (!b)
+		return;
+	done = seq_gt(f->c_owed, f->c_una) ? seq_min(f->c_una, f->c_sent) : f->c_sent;
+	if (seq_gt(done, b->base))
+		stream_buffer_discard(b, done); /* also of bytes that passed beside the buffer */
+	if (b->range_count == 0 && flow_connected(f) && seq_ge(f->c_sent, b->base))
+		request_release_buffer(w, f);
+}
+
+void request_deliver(struct work *w, struct flow *f)
+{
+	uint32_t end;
+
+	trim_buffer(w, f);
+	if (!f->buffer)
+		return;
+	end = seq_min(f->c_limit, stream_buffer_end(f->buffer));
+	while (seq_lt(f->c_sent, end)) {
+		uint32_t len = MIN(end - f->c_sent, f->s_mss);
+		bool fin = f->c_fin_seen && seq_add(f->c_sent, len) == f->c_fin;
+
+		if (!send_to_backend(w, f, f->c_sent, TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0),
+				     stream_buffer_at(f->buffer, f->c_sent), len))
+			break;
+		f->c_sent = seq_add(f->c_sent, len);
+		f->c_fin_sent |= fin;
+	}
+	if (f->c_fin_seen && !f->c_fin_sent && f->c_sent == f->c_fin && seq_ge(f->c_limit, f->c_fin))
+		f->c_fin_sent = send_to_backend(w, f, f->c_fin, TCP_ACK | TCP_FIN, NULL, 0);
+	if (seq_gt(f->c_owed, f->c_una) && seq_gt(f->c_sent, f->c_una))
+		retry_start(w, f);
+	trim_buffer(w, f);
+}
+
+void request_acknowledged(struct work *w, struct flow *f, uint32_t ack)
+{
+	if (seq_gt(ack, f->c_una) && seq_le(ack, f->c_nxt))
+		f->c_una = ack;
+	if (f->retry.list != 0 && f->held != HELD_FOR_ENTRY && seq_ge(f->c_una, f->c_owed))
+		retry_stop(w, f);
+	trim_buffer(w, f);
+}
+
+/* The stream ends, for now, inside a request head. */
+static bool holds_part(const struct flow *f)
+{
+	return f->buffer && may_read(f) && seq_gt(f->c_fed, f->c_limit);
+}
+
+/* We acknowledge it, so we must see the backend's ACKs of it. */
+static void part(struct work *w, struct flow *f)
+{
+	if (f->state == FSM_OFFLOADED)
+		fsm_fire(w, f, EVENT_PULL_BACK);
+	fsm_fire(w, f, EVENT_CLIENT_PART);
+}
+
+bool request_continue(struct work *w, struct flow *f)
+{
+	bool fired = false;
+
+	while (f->buffer && may_read(f)) {
+		uint32_t end = stream_buffer_end(f->buffer);
+
+		if (seq_ge(f->c_fed, end))
+			break;
+		fired |= read_bytes(w, f, stream_buffer_at(f->buffer, f->buffer->base), f->buffer->base,
+				    end - f->buffer->base);
+	}
+	if (flow_connected(f))
+		request_deliver(w, f);
+	if (holds_part(f) && seq_lt(f->c_owed, stream_buffer_end(f->buffer))) {
+		part(w, f);
+		fired = true;
+	}
+	return fired;
+}
+
+/* The packet's bytes all belong to the present backend, or are such that it may judge itself. */
+static void pass(struct work *w, struct flow *f, bool again)
+{
+	const struct packet *p = w->packet;
+	uint32_t end = seq_add(p->phv.seq, p->phv.payload_len);
+
+	if (p->phv.payload_len > 0)
+		fsm_fire(w, f, again ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_DATA);
+	if (f->buffer && seq_le(p->phv.seq, f->c_sent) && seq_gt(end, f->c_sent))
+		f->c_sent = end;
+	f->c_fin_sent |= !!(p->phv.tcp_flags & TCP_FIN);
+	forward_to_backend(w, f);
+	request_deliver(w, f); /* it may have closed a gap */
+}
+
+/* Puts the packet's bytes into the buffer; it is absorbed, or dropped for want of place. */
+static bool keep(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+	uint32_t start = seq_max(p->phv.seq, f->c_start), body;
+
+	if (!f->buffer) {
+		f->buffer = stream_buffer_get(&w->fe->buffers,
+					      flow_connected(f) ? seq_min(f->c_limit, start) : f->c_start);
+		if (f->buffer)
+			f->c_sent = f->buffer->base;
+	} else if (flow_connected(f) && seq_lt(start, f->buffer->base)) {
+		/* The end of a body before what is buffered: it passes, the rest is kept. */
+		body = seq_min(seq_add(p->phv.seq, p->phv.payload_len), f->buffer->base);
+		send_to_backend(w, f, start, TCP_ACK, packet_payload(p) + (start - p->phv.seq), body - start);
+	}
+	if (!f->buffer || !stream_buffer_insert(f->buffer, p->phv.seq, packet_payload(p), p->phv.payload_len)) {
+		packet_drop(p, DROP_NO_BUFFER);
+		return false;
+	}
+	p->fate = FATE_ABSORB;
+	return true;
+}
+
+/* The ordinary case: in order, nothing buffered: read straight from the packet. */
+static void read_packet(struct work *w, struct flow *f, bool again)
+{
+	struct packet *p = w->packet;
+	uint32_t start = p->phv.seq, end = seq_add(start, p->phv.payload_len), first = f->c_limit;
+	struct stream_buffer *spare = stream_buffer_get(&w->fe->buffers, start);
+
+	/* Reading moves the parser on, and what it leaves must then be kept: so first a place for it. */
+	if (!spare) {
+		packet_drop(p, DROP_NO_BUFFER);
+		return;
+	}
+	if (!read_bytes(w, f, packet_payload(p) + (first - start), first, end - first))
+		fsm_fire(w, f, again ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_DATA);
+	if (!flow_connected(f) || seq_le(end, f->c_limit)) {
+		stream_buffer_put(&w->fe->buffers, spare);
+		if (flow_connected(f)) {
+			f->c_fin_sent |= !!(p->phv.tcp_flags & TCP_FIN);
+			forward_to_backend(w, f);
+		} else {
+			p->fate = FATE_ABSORB; /* reset meanwhile */
+		}
+		return;
+	}
+	f->buffer = spare;
+	f->c_sent = start;
+	MUST(stream_buffer_insert(spare, start, packet_payload(p), p->phv.payload_len));
+	p->fate = FATE_ABSORB;
+	request_continue(w, f);
+}
+
+void request_segment(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+	uint32_t start = p->phv.seq, len = p->phv.payload_len, end = seq_add(start, len);
+	bool fin = p->phv.tcp_flags & TCP_FIN;
+	bool again = len > 0 && seq_le(end, f->c_nxt);
+
+	extend_body(f);
+	if (f->c_fin_seen && (seq_gt(end, f->c_fin) || (fin && end != f->c_fin))) {
+		packet_drop(p, DROP_OUT_OF_WINDOW); /* nothing follows a FIN (RFC 9293 §3.10.7.4) */
+		return;
+	}
+	if (seq_lt(start, f->c_start) && seq_le(end, f->c_start) && !fin && f->state != FSM_INIT) {
+		packet_drop(p, DROP_OLD_DATA);
+		return;
+	}
+	if (!(flow_connected(f) && (f->tunnel || seq_le(end, f->c_limit))) && !checksum_ok(p)) {
+		packet_drop(p, DROP_BAD_CHECKSUM);
+		return;
+	}
+	f->c_nxt = seq_max(f->c_nxt, seq_add(end, fin));
+	if (fin) {
+		f->c_fin_seen = true;
+		f->c_fin = end;
+	}
+	if (flow_connected(f) && seq_ge(start, f->c_start) && (f->tunnel || seq_le(end, f->c_limit))) {
+		if (f->tunnel)
+			f->c_limit = f->c_fed = seq_max(f->c_limit, end);
+		pass(w, f, again);
+	} else if (flow_connected(f) && !f->buffer && may_read(f) && seq_le(start, f->c_limit) &&
+		   seq_ge(start, f->c_start)) {
+		read_packet(w, f, again);
+	} else if (f->state == FSM_BACKEND_SYN && !again && config_has_quirk(w->fe->config, QUIRK_F8)) {
+		packet_drop(p, DROP_QUIRK);
+	} else if (keep(w, f) && !request_continue(w, f)) {
+		if (again && holds_part(f))
+			part(w, f); /* our ACK was lost */
+		else
+			fsm_fire(w, f, again ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_DATA);
+	}
+}
