@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_docs.c: what the pages say is what the program has: every quirk, reason, stage, JSON key and
+ * `make` target that a page lists, and no file that a page names and that is not there. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "miresga/quirk.h"
+#include "miresga/replay.h"
+
+Suite *docs_suite(void);
+
+#define PAGE_MAX (1 << 20)
+
+static char *page(const char *path)
+{
+	char *text = calloc(1, PAGE_MAX);
+	FILE *f = fopen(path, "r");
+
+	ck_assert_ptr_nonnull(text);
+	ck_assert_msg(f != NULL, "%s is missing", path);
+	ck_assert_uint_gt(fread(text, 1, PAGE_MAX - 1, f), 0);
+	fclose(f);
+	return text;
+}
+
+/* A row that begins with these cells, "| one | two |". */
+struct entry {
+	const char *page;
+	const char *cells[3]; /* NULL: no more */
+};
+
+static const struct entry entries[] = {
+#define X(id, text) { "docs/quirks.md", { #id, text } },
+	QUIRKS(X)
+#undef X
+#define X(name, gress, text) { "docs/architecture.md", { #name, #gress } },
+		SWITCH_STAGES(X)
+#undef X
+#define X(name, key, text) { "docs/replay.md", { "`" key "`", text } },
+			OUTCOMES(X) SKIP_REASONS(X) REFUSALS(X)
+#undef X
+#define X(name, room, key, text) { "docs/replay.md", { "`" key "`", room, text } },
+				DROP_REASONS(X)
+#undef X
+};
+
+START_TEST(every_entry_is_listed)
+{
+	const struct entry *e = &entries[_i];
+	char row[512] = "\n|", *text;
+
+	if (strcmp(e->cells[0], "`none`") == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(e->cells) && e->cells[i]; i++)
+		snprintf(row + strlen(row), sizeof(row) - strlen(row), " %s |", e->cells[i]);
+	text = page(e->page);
+	ck_assert_msg(strstr(text, row) != NULL, "%s lacks the row '%s'", e->page, row + 1);
+	free(text);
+}
+END_TEST
+
+/* What stands between `before` and `after`, below `folder`, names a file. */
+static const struct {
+	const char *page, *folder, *before, *after;
+} references[] = {
+	{ "README.md", "", "](", ")" },
+	{ "README.md", "configs/", "-f configs/", " " },
+	{ "docs/architecture.md", "docs/", "](", ")" },
+	{ "docs/architecture.md", "src/", "`src/", "`" },
+	{ "docs/replay.md", "docs/", "](", ")" },
+	{ "docs/quirks.md", "configs/", "`configs/", "`" },
+};
+
+START_TEST(every_file_is_there)
+{
+	const char *before = references[_i].before, *after = references[_i].after;
+	char *text = page(references[_i].page);
+	unsigned found = 0;
+
+	for (const char *at = strstr(text, before); at; at = strstr(at, before)) {
+		const char *name = at + strlen(before);
+		char path[256];
+
+		snprintf(path, sizeof(path), "%s%.*s", references[_i].folder, (int)(strstr(name, after) - name), name);
+		ck_assert_msg(access(path, F_OK) == 0, "%s names '%s', which is not there", references[_i].page, path);
+		found++;
+		at = name;
+	}
+	ck_assert_uint_gt(found, 0);
+	free(text);
+}
+END_TEST
+
+Suite *docs_suite(void)
+{
+	Suite *s = suite_create("docs");
+	TCase *tc = tcase_create("pages");
+
+	tcase_add_loop_test(tc, every_entry_is_listed, 0, (int)ARRAY_LEN(entries));
+	tcase_add_loop_test(tc, every_file_is_there, 0, (int)ARRAY_LEN(references));
+	suite_add_tcase(s, tc);
+	return s;
+}
