@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* replay_flow.c: the flows of a trace: identity, what is recorded of them, and their queues.
+ *
+ * Life-cycle: a flow starts at the first packet between a client's port and the VIP, or at a SYN
+ * with another ISN; each packet is recorded into its direction's stream and then leaves or is
+ * queued; every arrival at an endpoint tries the queue's head again (replay_flow_release). A flow ends
+ * when a newer one takes its port or the run ends (replay_flow_finish); its record stays for --flows.
+ *
+ * A capture may have reordered a handshake: a SYN that comes late goes to the head of its queue,
+ * and what came before it is recorded then. So does a SYN-ACK.
+ *
+ * Invariants: queues keep the order of the trace; a dead flow has empty queues; each flow is in
+ * r->flows once, and the newest of a client in r->table.
+ *
+ * Refusals: the queues' bounds (QUEUE_FLOW_MAX, QUEUE_ALL_MAX), a stream's bounds (stream.h): the
+ * flow is given up as incomplete. Segments far from both streams belong to no flow of ours. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "miresga/seq.h"
+#include "replay_internal.h"
+
+#define TABLE_FIRST 1024u
+
+/* --- the table ---------------------------------------------------------------------------- */
+
+static struct replay_flow **table_place(struct replay_flow **table, uint64_t size, struct endpoint client)
+{
+	uint64_t at = hash_mix64(endpoint_word(client)) & (size - 1);
+
+	while (table[at] && !endpoint_equal(table[at]->client, client))
+		at = (at + 1) & (size - 1);
+	return &table[at];
+}
+
+static bool table_grow(struct replay *r)
+{
+	uint64_t size = r->table_size ? 2 * r->table_size : TABLE_FIRST;
+	struct replay_flow **table = calloc(size, sizeof(struct replay_flow *));
+
+	if (!table)
+		return false;
+	for (uint64_t i = 0; i < r->table_size; i++)
+		if (r->table[i])
+			*table_place(table, size, r->table[i]->client) = r->table[i];
+	free(r->table);
+	r->table = table;
+	r->table_size = size;
+	return true;
+}
+
+struct replay_flow *replay_flow_find(const struct replay *r, struct endpoint client)
+{
+	return r->table_size ? *table_place(r->table, r->table_size, client) : NULL;
+}
+
+struct replay_flow *replay_flow_find_isn(const struct replay *r, struct endpoint client, uint32_t isn)
+{
+	struct replay_flow *newest = replay_flow_find(r, client);
+
+	for (struct replay_flow *f = newest; f; f = f->older)
+		if (f->syn_seen && f->isn[SIDE_CLIENT] == isn)
+			return f;
+	return newest;
+}
+
+static bool flow_conflicts(const struct replay *r, struct endpoint client)
+{
+	for (unsigned i = 0; i < r->config->backend_count; i++)
+		if (r->config->backends[i].address.addr == client.addr)
+			return true;
+	return false;
+}
+
+/* Enters a new flow as the client's newest; the one before it is over. NULL if memory is short. */
+static struct replay_flow *flow_start(struct replay *r, struct endpoint client)
+{
+	struct replay_flow *f = calloc(1, sizeof(*f)), **place;
+
+	if (f && r->flow_count == r->flow_room) {
+		uint64_t room = r->flow_room ? 2 * r->flow_room : TABLE_FIRST;
+		struct replay_flow **flows = realloc(r->flows, room * sizeof(struct replay_flow *));
+
+		if (flows) {
+			r->flows = flows;
+			r->flow_room = room;
+		}
+	}
+	if (!f || r->flow_count == r->flow_room || (r->table_used >= r->table_size / 2 && !table_grow(r))) {
+		free(f);
+		r->out_of_memory = true;
+		return NULL;
+	}
+	place = table_place(r->table, r->table_size, client);
+	r->table_used += !*place;
+	f->older = *place;
+	f->client = client;
+	f->number = (uint32_t)r->flow_count;
+	f->k = f->older ? f->older->k + 1 : 0;
+	stream_init(&f->stream[SIDE_CLIENT]);
+	stream_init(&f->stream[SIDE_SERVER]);
+	if (f->older)
+		replay_flow_finish(r, f->older);
+	*place = f;
+	r->flows[r->flow_count++] = f;
+	r->result->flows++;
+	if (flow_conflicts(r, client))
+		replay_flow_skip(r, f, SKIP_ADDRESS_CONFLICT);
+	return f;
+}
+
+/* --- which flow ----------------------------------------------------------------------------- */
+
+/* Does a SYN-ACK with this ACK answer a SYN with this SEQ? It may acknowledge the SYN's data (RFC 7413). */
+static bool answers(uint32_t ack, uint32_t isn)
+{
+	return ack - isn >= 1 && ack - isn <= UINT16_MAX;
+}
+
+static struct replay_flow *flow_of_syn(struct replay *r, const struct segment *s)
+{
+	struct replay_flow *f = replay_flow_find(r, s->src);
+	struct segment synack;
+
+	if (f && f->syn_seen && f->isn[SIDE_CLIENT] == s->seq)
+		return f;
+	if (f && !f->syn_seen && f->synack_seen && queued_parse(f->synack_packet, &synack) &&
+	    answers(synack.ack, s->seq))
+		return f;
+	return flow_start(r, s->src);
+}
+
+/* NULL: it answers a SYN of an earlier flow, which is over. */
+static struct replay_flow *flow_of_synack(struct replay *r, const struct segment *s)
+{
+	struct replay_flow *f = replay_flow_find(r, s->dst);
+	struct segment synack;
+
+	for (struct replay_flow *old = f; old; old = old->older)
+		if (old->syn_seen && answers(s->ack, old->isn[SIDE_CLIENT]))
+			return old == f ? f : NULL;
+	if (f && !f->syn_seen && f->synack_seen && queued_parse(f->synack_packet, &synack) && synack.ack == s->ack)
+		return f;
+	return flow_start(r, s->dst);
+}
+
+static struct replay_flow *flow_of(struct replay *r, enum side side, const struct segment *s)
+{
+	struct replay_flow *f;
+
+	if ((s->flags & TCP_SYN) && side == SIDE_CLIENT && !(s->flags & TCP_ACK))
+		return flow_of_syn(r, s);
+	if ((s->flags & TCP_SYN) && side == SIDE_SERVER && (s->flags & TCP_ACK))
+		return flow_of_synack(r, s);
+	f = replay_flow_find(r, side == SIDE_CLIENT ? s->src : s->dst);
+	if (f)
+		return f;
+	f = flow_start(r, side == SIDE_CLIENT ? s->src : s->dst);
+	if (f && !f->dead)
+		replay_flow_skip(r, f, SKIP_NO_HANDSHAKE);
+	return f;
+}
+
+/* --- queues --------------------------------------------------------------------------------- */
+
+struct queued *queued_copy(const struct segment *s)
+{
+	struct queued *q = malloc(sizeof(*q) + s->len);
+
+	if (!q)
+		return NULL;
+	*q = (struct queued){ .frame = s->frame, .len = s->len, .sound = s->sound };
+	memcpy(q->ip, s->ip, s->len);
+	return q;
+}
+
+bool queued_parse(const struct queued *q, struct segment *s)
+{
+	if (!segment_parse(s, q->ip, q->len))
+		return false;
+	s->frame = q->frame;
+	s->sound = q->sound;
+	return true;
+}
+
+/* `first`: the opening packet of a side, which comes first wherever the capture has it. */
+static void flow_enqueue(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s, bool first)
+{
+	struct queue *queue = &f->queue[side];
+	struct queued *q;
+
+	if (f->queued_bytes + s->len > QUEUE_FLOW_MAX || r->queued_bytes + s->len > QUEUE_ALL_MAX) {
+		replay_flow_give_up(r, f, OUTCOME_INCOMPLETE, "more recorded packets are blocked than may be kept");
+		return;
+	}
+	q = queued_copy(s);
+	if (!q) {
+		r->out_of_memory = true;
+		return;
+	}
+	if (first) {
+		q->next = queue->head;
+		queue->head = q;
+	} else if (queue->tail) {
+		queue->tail->next = q;
+	} else {
+		queue->head = q;
+	}
+	if (!q->next)
+		queue->tail = q;
+	queue->count++;
+	f->queued_bytes += s->len;
+	r->queued_bytes += s->len;
+}
+
+static void flow_dequeue(struct replay *r, struct replay_flow *f, enum side side)
+{
+	struct queue *queue = &f->queue[side];
+	struct queued *q = queue->head;
+
+	queue->head = q->next;
+	if (!queue->head)
+		queue->tail = NULL;
+	queue->count--;
+	f->queued_bytes -= q->len;
+	r->queued_bytes -= q->len;
+	free(q);
+}
+
+static void flow_starve(struct replay *r, struct replay_flow *f)
+{
+	if (f->is_starved)
+		return;
+	f->is_starved = true;
+	f->starved = NULL;
+	if (r->starved_tail)
+		r->starved_tail->starved = f;
+	else
+		r->starved_head = f;
+	r->starved_tail = f;
+}
+
+static enum release flow_send(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s)
+{
+	enum release sent = side == SIDE_CLIENT ? client_send(r, f, s) : server_send(r, f, s);
+
+	if (sent == RELEASE_STARVED)
+		flow_starve(r, f);
+	return sent;
+}
+
+void replay_flow_release(struct replay *r, struct replay_flow *f, enum side side)
+{
+	struct segment s;
+
+	while (!f->dead && f->queue[side].head) {
+		MUST(queued_parse(f->queue[side].head, &s));
+		if (flow_send(r, f, side, &s) != RELEASE_SENT)
+			return;
+		flow_dequeue(r, f, side);
+	}
+}
+
+void replay_release_starved(struct replay *r)
+{
+	/* With the rings empty there is room, unless packets have leaked. */
+	while (r->starved_head && packet_pool_used(world_pool(r->world)) < IN_FLIGHT_LARGE_MAX) {
+		struct replay_flow *f = r->starved_head;
+
+		r->starved_head = NULL;
+		r->starved_tail = NULL;
+		while (f) {
+			struct replay_flow *next = f->starved;
+
+			f->is_starved = false;
+			replay_flow_release(r, f, SIDE_CLIENT);
+			replay_flow_release(r, f, SIDE_SERVER);
+			f = next;
+		}
+		world_run(r->world, r->now_ns);
+	}
+}
+
+/* --- recording ------------------------------------------------------------------------------ */
+
+int64_t replay_flow_offset(const struct replay_flow *f, enum side side, uint32_t seq)
+{
+	return stream_offset(&f->stream[side], seq - f->isn[side]);
+}
+
+/* The server speaks first if it sends bytes and has seen none of the client's. */
+static bool flow_server_first(const struct replay_flow *f, enum side side, const struct segment *s)
+{
+	return side == SIDE_SERVER && f->syn_seen && s->payload_len && !f->data_seen && !(s->flags & TCP_RST) &&
+	       seq_diff(s->ack, f->isn[SIDE_CLIENT]) <= 1;
+}
+
+static bool flow_known(const struct replay_flow *f, enum side side)
+{
+	return side == SIDE_CLIENT ? f->syn_seen : f->synack_seen;
+}
+
+/* Enters the segment into its stream. */
+static void flow_record(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s)
+{
+	struct stream *stream = &f->stream[side];
+	enum stream_result result = STREAM_OK;
+	bool syn = s->flags & TCP_SYN;
+	int64_t at = replay_flow_offset(f, side, s->seq) + syn, skip = at < 1 ? 1 - at : 0;
+
+	if (s->flags & TCP_RST) {
+		f->rst_seen = true; /* its payload, if any, is no part of the stream (RFC 9293 §3.5.3) */
+		return;
+	}
+	if (syn && !ranges_add(&stream->known, 0, 1))
+		result = STREAM_NO_MEMORY;
+	if (result == STREAM_OK && s->payload_len > skip)
+		result = stream_record(stream, (uint64_t)(at + skip), s->ip + s->payload_at + skip,
+				       s->payload_len - (uint32_t)skip);
+	if (result == STREAM_OK && (s->flags & TCP_FIN))
+		result = stream_record_fin(stream, (uint64_t)(at + s->payload_len));
+	if (result == STREAM_NO_MEMORY)
+		r->out_of_memory = true;
+	if (result == STREAM_TOO_FAR)
+		replay_flow_give_up(r, f, OUTCOME_INCOMPLETE,
+				    "more bytes are recorded but not delivered than may be kept");
+}
+
+/* True if the segment lies so far from its stream that it must be another connection's. */
+static bool flow_foreign(const struct replay_flow *f, enum side side, const struct segment *s)
+{
+	int64_t at, near = (int64_t)ranges_max(&f->stream[side].known);
+
+	if (!flow_known(f, side) || ((s->flags & TCP_SYN) && side == SIDE_CLIENT))
+		return false;
+	if (s->flags & TCP_SYN)
+		return s->seq != f->isn[SIDE_SERVER];
+	at = replay_flow_offset(f, side, s->seq);
+	return at < -FOREIGN_DISTANCE || at + s->payload_len > near + FOREIGN_DISTANCE;
+}
+
+/* The segment opens its side of the flow; what was queued before it can now be recorded. */
+static void flow_learn(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s)
+{
+	struct segment early;
+
+	f->isn[side] = s->seq;
+	if (side == SIDE_CLIENT) {
+		f->syn_seen = true;
+		f->syn = s->options;
+		f->syn_data = s->payload_len ? queued_copy(s) : NULL;
+		f->data_seen |= s->payload_len > 0;
+	} else {
+		f->synack_seen = true;
+		f->synack = s->options;
+		f->synack_packet = queued_copy(s);
+		if (!f->synack_packet) {
+			f->synack_seen = false;
+			r->out_of_memory = true;
+		}
+	}
+	for (struct queued *q = f->queue[side].head; q && !f->dead; q = q->next)
+		if (queued_parse(q, &early))
+			flow_record(r, f, side, &early);
+}
+
+void replay_segment(struct replay *r, const struct segment *s)
+{
+	enum side side = endpoint_equal(s->dst, r->config->vip) ? SIDE_CLIENT : SIDE_SERVER;
+	struct replay_flow *f = flow_of(r, side, s);
+	bool learnt;
+
+	if (!f || f->dead)
+		return;
+	learnt = (s->flags & TCP_SYN) && !(s->flags & TCP_RST) && !flow_known(f, side) &&
+		 !!(s->flags & TCP_ACK) == (side == SIDE_SERVER);
+	if (learnt)
+		flow_learn(r, f, side, s);
+	if (flow_foreign(f, side, s))
+		return;
+	if (flow_server_first(f, side, s)) {
+		replay_flow_skip(r, f, SKIP_SERVER_FIRST);
+		return;
+	}
+	if (side == SIDE_CLIENT && !(s->flags & TCP_SYN)) {
+		f->client_seen |= !(s->flags & TCP_RST);
+		f->data_seen |= s->payload_len > 0 && !(s->flags & TCP_RST);
+	}
+	if (flow_known(f, side))
+		flow_record(r, f, side, s);
+	if (f->dead)
+		return;
+	if ((f->queue[side].head && !learnt) || flow_send(r, f, side, s) != RELEASE_SENT)
+		flow_enqueue(r, f, side, s, learnt);
+	if (learnt) {
+		replay_flow_release(r, f, SIDE_CLIENT);
+		replay_flow_release(r, f, SIDE_SERVER);
+	}
+}
+
+bool replay_flow_has_seen(const struct replay_flow *f, enum side side, const struct segment *s, uint64_t through,
+			  struct range *gap)
+{
+	const struct stream *stream = &f->stream[side];
+	int64_t ack = replay_flow_offset(f, side, s->ack), far = (int64_t)ranges_max(&stream->known) + FOREIGN_DISTANCE;
+	uint32_t edges[2 * TCP_SACK_BLOCKS_MAX];
+
+	/* Numbers that a middlebox forgot to shift point anywhere; there is nothing to wait for. */
+	if (ack > 0 && ack <= far && ranges_gap(&stream->received, 0, MIN((uint64_t)ack, through), gap))
+		return false;
+	segment_sack_edges(s, edges);
+	for (unsigned i = 0; i < s->options.sack_blocks; i++) {
+		int64_t lo = replay_flow_offset(f, side, edges[2 * i]),
+			hi = replay_flow_offset(f, side, edges[2 * i + 1]);
+
+		if (lo >= 0 && hi <= far &&
+		    ranges_gap(&stream->received, (uint64_t)lo, MIN((uint64_t)hi, through), gap))
+			return false;
+	}
+	return true;
+}
+
+struct packet *replay_packet(struct replay *r, const struct segment *s, struct expectation **expect)
+{
+	uint32_t used = packet_pool_used(world_pool(r->world)), len = ETH_HDR_LEN + s->len;
+	struct packet *p = NULL;
+	struct expectation *e;
+
+	if (used < (len > PACKET_SMALL ? IN_FLIGHT_LARGE_MAX : IN_FLIGHT_MAX))
+		p = world_packet(r->world, len);
+	if (!p)
+		return NULL;
+	memset(p->data, 0, ETH_HDR_LEN - 2);
+	store_be16(p->data + ETH_HDR_LEN - 2, ETHERTYPE_IPV4);
+	memcpy(p->data + ETH_HDR_LEN, s->ip, s->len);
+	p->frame = s->frame;
+	if (!expect)
+		return p;
+	if (++r->next_tag == 0)
+		r->next_tag = 1;
+	p->host_tag = r->next_tag;
+	e = &r->expectations[r->next_tag % EXPECTATIONS];
+	*e = (struct expectation){ .tag = r->next_tag, .sound = s->sound };
+	*expect = e;
+	return p;
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static void flow_purge(struct replay *r, struct replay_flow *f)
+{
+	for (unsigned side = 0; side < SIDE_COUNT; side++)
+		while (f->queue[side].head)
+			flow_dequeue(r, f, side);
+}
+
+void replay_flow_give_up(struct replay *r, struct replay_flow *f, enum outcome outcome, const char *reason)
+{
+	if (f->dead)
+		return;
+	f->dead = true;
+	f->outcome = (uint8_t)outcome;
+	f->reason = reason ? strdup(reason) : NULL;
+	flow_purge(r, f);
+}
+
+void replay_flow_skip(struct replay *r, struct replay_flow *f, enum skip_reason reason)
+{
+	if (f->dead)
+		return;
+	f->skip = (uint8_t)reason;
+	replay_flow_give_up(r, f, OUTCOME_SKIPPED, NULL);
+}
+
+void replay_flow_finish(struct replay *r, struct replay_flow *f)
+{
+	if (f->finished)
+		return;
+	verdict_speak(r, f);
+	f->finished = true;
+	if (f->outcome != OUTCOME_SKIPPED)
+		for (unsigned side = 0; side < SIDE_COUNT; side++)
+			output_streams(r, f, side, true);
+	f->dead = true;
+	flow_purge(r, f);
+	for (unsigned side = 0; side < SIDE_COUNT; side++)
+		stream_fini(&f->stream[side]);
+	free(f->synack_packet);
+	free(f->syn_data);
+	f->synack_packet = f->syn_data = NULL;
+}
+
+void replay_free_flows(struct replay *r)
+{
+	for (uint64_t i = 0; i < r->flow_count; i++) {
+		struct replay_flow *f = r->flows[i];
+
+		flow_purge(r, f);
+		for (unsigned side = 0; side < SIDE_COUNT; side++)
+			stream_fini(&f->stream[side]);
+		free(f->synack_packet);
+		free(f->syn_data);
+		free(f->served);
+		free(f->reason);
+		free(f->fault);
+		free(f);
+	}
+	free(r->flows);
+	free(r->table);
+}

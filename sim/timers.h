@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* timers.h: when each component next has work: an indexed binary heap ordered by (time, id), so
+ * that of two components due at once the one with the lower id comes first, always. */
+#ifndef SIM_TIMERS_H
+#define SIM_TIMERS_H
+
+#include "miresga/base.h"
+
+struct timers {
+	uint64_t *due;	 /* by id */
+	uint32_t *heap;	 /* ids */
+	uint32_t *place; /* of an id in the heap */
+	uint32_t count;
+};
+
+/* `count` > 0 ids, none of them due. Returns 0, or -1 if memory is short. */
+int timers_init(struct timers *t, uint32_t count);
+void timers_fini(struct timers *t);
+/* `due_ns` may be TIME_NEVER. */
+void timers_set(struct timers *t, uint32_t id, uint64_t due_ns);
+
+static inline uint32_t timers_first(const struct timers *t)
+{
+	return t->heap[0];
+}
+
+static inline uint64_t timers_due(const struct timers *t)
+{
+	return t->due[t->heap[0]];
+}
+
+#endif
