@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* text.c: numbers as people read them. Pure functions: no locale, no state. */
+#include "miresga/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "miresga/base.h"
+
+char *text_count(uint64_t n, char buf[TEXT_NUMBER_MAX])
+{
+	char digits[TEXT_NUMBER_MAX];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+	char *out = buf;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*out++ = ',';
+		*out++ = digits[i];
+	}
+	*out = '\0';
+	return buf;
+}
+
+char *text_bytes(uint64_t n, char buf[TEXT_NUMBER_MAX])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	uint64_t tenths = n;
+	unsigned unit = 0;
+
+	if (n < 1024) {
+		snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 " B", n);
+		return buf;
+	}
+	/* A value that would round to 1024.0 belongs to the next unit. */
+	while (unit + 1 < ARRAY_LEN(units) && (unit == 0 || tenths >= 10240)) {
+		unit++;
+		tenths = n >> (10 * (unit - 1));
+		tenths = tenths / 1024 * 10 + (tenths % 1024 * 10 + 512) / 1024;
+	}
+	snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[unit]);
+	return buf;
+}
+
+char *text_duration(uint64_t ns, char buf[TEXT_NUMBER_MAX])
+{
+	static const struct {
+		uint64_t from, unit;
+		const char *name;
+	} scale[] = {
+		{ NS_PER_S, NS_PER_S, "s" },
+		{ NS_PER_MS, NS_PER_MS, "ms" },
+		{ NS_PER_US, NS_PER_US, "us" },
+	};
+
+	if (ns >= 60 * NS_PER_S) {
+		uint64_t s = ns / NS_PER_S;
+
+		snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+		return buf;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(scale); i++) {
+		if (ns < scale[i].from)
+			continue;
+		snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 ".%02" PRIu64 " %s", ns / scale[i].unit,
+			 ns % scale[i].unit / (scale[i].unit / 100), scale[i].name);
+		return buf;
+	}
+	snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 " ns", ns);
+	return buf;
+}
+
+char *text_share(uint64_t part, uint64_t whole, char buf[TEXT_NUMBER_MAX])
+{
+	uint64_t tenths;
+
+	if (whole == 0) {
+		memcpy(buf, "-", 2);
+		return buf;
+	}
+	tenths = (uint64_t)((double)part * 1000.0 / (double)whole + 0.5);
+	if (part > 0 && tenths == 0)
+		tenths = 1;
+	if (part < whole && tenths >= 1000)
+		tenths = 999;
+	snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 ".%" PRIu64 " %%", tenths / 10, tenths % 10);
+	return buf;
+}
