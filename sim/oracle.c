@@ -44,6 +44,7 @@ struct view {
 	struct segment s;
 	uint32_t ack_shift; /* subtract to get the recorded ACK */
 	uint8_t scale;	    /* by which the endpoint reads the window */
+	uint32_t clock;	    /* subtract to get the recorded TSecr */
 	const char *who;
 };
 
@@ -70,7 +71,7 @@ static const char *numbers_differ(const struct view *v, const struct expectation
 			return "SACK edge";
 	}
 	*want = e->tsecr;
-	*got = v->s.options.tsecr;
+	*got = v->s.options.tsecr - v->clock;
 	if (e->has_tsecr && *want != *got)
 		return "TSecr";
 	*want = MIN(window >> v->scale, UINT16_MAX) << v->scale;
@@ -168,6 +169,21 @@ void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 	replay_flow_release(r, f, SIDE_CLIENT);
 }
 
+/* A backend that came later has a clock of its own; the first TSecr that it sees tells which. */
+static uint32_t clock_of(const struct replay *r, const struct replay_flow *f, struct serving *sv,
+			 const struct packet *p, const struct segment *s)
+{
+	const struct expectation *e = expectation_of(r, p);
+
+	if (!f->switch_synack.has_timestamps)
+		return 0;
+	if (!sv->clock_known && e && e->has_tsecr) {
+		sv->clock_known = true;
+		sv->clock = s->options.tsecr - e->tsecr;
+	}
+	return sv->clock;
+}
+
 void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns)
 {
 	struct replay *r = ctx;
@@ -204,6 +220,7 @@ void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint6
 	/* ISN + 1 stands for byte `base` here, and recorded S + base for it there. */
 	v.ack_shift = sv->isn + 1 - (f->isn[SIDE_SERVER] + (uint32_t)sv->base);
 	v.scale = sv->client_wscale != TCP_WSCALE_NONE && f->synack.wscale != TCP_WSCALE_NONE ? sv->client_wscale : 0;
+	v.clock = clock_of(r, f, sv, p, &v.s);
 	check_numbers(r, f, p, &v);
 	deliver(r, f, SIDE_CLIENT, &v.s, at);
 	replay_flow_release(r, f, SIDE_SERVER);
@@ -225,6 +242,9 @@ void oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 		f->chosen[n->backend / 64] |= UINT64_C(1) << n->backend % 64;
 		r->result->requests++;
 		r->result->backend_requests[n->backend]++;
+		f->held = f->served_count && f->served[f->served_count - 1].backend != n->backend;
+		if (f->held)
+			replay_flow_wait(r, f);
 		break;
 	case NOTICE_REFUSED:
 		if (f->dead)

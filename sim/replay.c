@@ -99,7 +99,7 @@ static void replay_packets(struct replay *r)
 		world_run(r->world, r->now_ns);
 		replay_segment(r, &s);
 		world_run(r->world, r->now_ns);
-		replay_release_starved(r);
+		replay_release_waiting(r);
 	}
 	result->last_ns = r->now_ns;
 	if (got < 0)
@@ -115,7 +115,7 @@ static void replay_finish(struct replay *r)
 	if (result->packets && !replay_stopped(r)) {
 		r->now_ns += config_longest_timeout(r->config);
 		world_run(r->world, r->now_ns);
-		replay_release_starved(r);
+		replay_release_waiting(r);
 		result->leaked = world_leftovers(r->world);
 	}
 	result->virtual_ns = result->packets ? world_now(r->world) - result->first_ns : 0;

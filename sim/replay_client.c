@@ -30,7 +30,7 @@ static uint8_t client_scale(const struct replay_flow *f, uint8_t server_wscale)
 	return f->syn.wscale != TCP_WSCALE_NONE && server_wscale != TCP_WSCALE_NONE ? f->syn.wscale : 0;
 }
 
-static void client_edit(const struct replay_flow *f, const struct segment *s, struct packet *p, struct expectation *e)
+static void client_edit(struct replay_flow *f, const struct segment *s, struct packet *p, struct expectation *e)
 {
 	uint32_t shift = f->switch_isn - f->isn[SIDE_SERVER]; /* L - S */
 	uint32_t window = (uint32_t)s->window << client_scale(f, f->synack.wscale);
@@ -50,6 +50,8 @@ static void client_edit(const struct replay_flow *f, const struct segment *s, st
 	segment_shift_sack(s, p, shift);
 	e->has_tsecr = s->options.has_timestamps;
 	e->tsecr = s->options.tsecr;
+	if (e->has_tsecr)
+		f->client_tsecr = e->tsecr;
 	if (f->switch_synack.has_timestamps && f->synack.has_timestamps)
 		segment_shift_tsecr(s, p, f->switch_synack.tsval - f->synack.tsval);
 }

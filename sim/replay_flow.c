@@ -227,17 +227,17 @@ static void flow_dequeue(struct replay *r, struct replay_flow *f, enum side side
 	free(q);
 }
 
-static void flow_starve(struct replay *r, struct replay_flow *f)
+void replay_flow_wait(struct replay *r, struct replay_flow *f)
 {
-	if (f->is_starved)
+	if (f->is_waiting)
 		return;
-	f->is_starved = true;
-	f->starved = NULL;
-	if (r->starved_tail)
-		r->starved_tail->starved = f;
+	f->is_waiting = true;
+	f->next_waiting = NULL;
+	if (r->waiting_tail)
+		r->waiting_tail->next_waiting = f;
 	else
-		r->starved_head = f;
-	r->starved_tail = f;
+		r->waiting_head = f;
+	r->waiting_tail = f;
 }
 
 static enum release flow_send(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s)
@@ -245,7 +245,7 @@ static enum release flow_send(struct replay *r, struct replay_flow *f, enum side
 	enum release sent = side == SIDE_CLIENT ? client_send(r, f, s) : server_send(r, f, s);
 
 	if (sent == RELEASE_STARVED)
-		flow_starve(r, f);
+		replay_flow_wait(r, f);
 	return sent;
 }
 
@@ -261,20 +261,38 @@ void replay_flow_release(struct replay *r, struct replay_flow *f, enum side side
 	}
 }
 
-void replay_release_starved(struct replay *r)
+/* The front-end holds a pipelined request back until the response before it has been acknowledged, while the recorded
+ * server had the request before it sent that response. So its next packet leaves with an ACK of what has arrived; one
+ * at a time, since the front-end may move the flow after any of them. */
+static void flow_yield(struct replay *r, struct replay_flow *f)
+{
+	struct segment s;
+
+	if (!f->held || f->dead || !f->queue[SIDE_SERVER].head || !queued_parse(f->queue[SIDE_SERVER].head, &s))
+		return;
+	f->yielding = true;
+	if (flow_send(r, f, SIDE_SERVER, &s) == RELEASE_SENT) {
+		flow_dequeue(r, f, SIDE_SERVER);
+		replay_flow_wait(r, f);
+	}
+	f->yielding = false;
+}
+
+void replay_release_waiting(struct replay *r)
 {
 	/* With the rings empty there is room, unless packets have leaked. */
-	while (r->starved_head && packet_pool_used(world_pool(r->world)) < IN_FLIGHT_LARGE_MAX) {
-		struct replay_flow *f = r->starved_head;
+	while (r->waiting_head && packet_pool_used(world_pool(r->world)) < IN_FLIGHT_LARGE_MAX) {
+		struct replay_flow *f = r->waiting_head;
 
-		r->starved_head = NULL;
-		r->starved_tail = NULL;
+		r->waiting_head = NULL;
+		r->waiting_tail = NULL;
 		while (f) {
-			struct replay_flow *next = f->starved;
+			struct replay_flow *next = f->next_waiting;
 
-			f->is_starved = false;
+			f->is_waiting = false;
 			replay_flow_release(r, f, SIDE_CLIENT);
 			replay_flow_release(r, f, SIDE_SERVER);
+			flow_yield(r, f);
 			f = next;
 		}
 		world_run(r->world, r->now_ns);
@@ -392,6 +410,8 @@ void replay_segment(struct replay *r, const struct segment *s)
 		return;
 	if ((f->queue[side].head && !learnt) || flow_send(r, f, side, s) != RELEASE_SENT)
 		flow_enqueue(r, f, side, s, learnt);
+	if (f->held)
+		replay_flow_wait(r, f);
 	if (learnt) {
 		replay_flow_release(r, f, SIDE_CLIENT);
 		replay_flow_release(r, f, SIDE_SERVER);

@@ -60,16 +60,19 @@ struct serving {
 	uint8_t client_wscale; /* as offered to the backend */
 	bool base_known;
 	bool answered; /* its SYN-ACK has left */
+	/* Its clock minus the recorded one, as the agent sees it: what TSecr may be off by. */
+	bool clock_known;
+	uint32_t clock;
 };
 
 struct replay_flow {
 	struct endpoint client;
 	uint32_t number; /* of all flows, from 0 */
 	unsigned k;
-	struct replay_flow *older;   /* the same client's flow before */
-	struct replay_flow *starved; /* next of those that could not get a packet buffer */
-	bool is_starved, dead;	     /* dead: nothing more is played */
-	bool finished;		     /* the verdict is spoken */
+	struct replay_flow *older;	  /* the same client's flow before */
+	struct replay_flow *next_waiting; /* of those to be tried when the rings are empty */
+	bool is_waiting, dead;		  /* dead: nothing more is played */
+	bool finished;			  /* the verdict is spoken */
 	bool syn_seen, synack_seen, client_seen, data_seen, rst_seen;
 	uint8_t skip, outcome, refusal;
 	char *reason; /* of outcome; NULL: none */
@@ -87,7 +90,10 @@ struct replay_flow {
 	/* this run */
 	bool connected;	     /* the client has a SYN-ACK */
 	uint32_t switch_isn; /* L */
+	bool held;	     /* a request for another backend is matched, its SYN has not come */
+	bool yielding;	     /* the server may acknowledge less than recorded (flow_yield) */
 	struct tcp_options switch_synack;
+	uint32_t client_tsecr; /* recorded TSecr of the client's last packet that left */
 	struct serving *served;
 	unsigned served_count;
 	char *fault; /* the first wrong number, as text */
@@ -123,7 +129,7 @@ struct replay {
 	uint64_t flow_count, flow_room;
 	struct replay_flow **table;
 	uint64_t table_size, table_used;
-	struct replay_flow *starved_head, *starved_tail;
+	struct replay_flow *waiting_head, *waiting_tail;
 	uint64_t queued_bytes;
 	struct expectation *expectations; /* EXPECTATIONS slots */
 	uint32_t next_tag;
@@ -141,7 +147,10 @@ struct replay_flow *replay_flow_find(const struct replay *r, struct endpoint cli
 struct replay_flow *replay_flow_find_isn(const struct replay *r, struct endpoint client, uint32_t isn);
 /* Lets everything leave that can. */
 void replay_flow_release(struct replay *r, struct replay_flow *f, enum side side);
-void replay_release_starved(struct replay *r);
+/* Has the flow tried again when the rings are empty. */
+void replay_flow_wait(struct replay *r, struct replay_flow *f);
+/* With the rings empty: tries those flows, until no more of them moves. */
+void replay_release_waiting(struct replay *r);
 /* Nothing more of the flow is played. `reason` is copied, may be NULL. */
 void replay_flow_give_up(struct replay *r, struct replay_flow *f, enum outcome outcome, const char *reason);
 void replay_flow_skip(struct replay *r, struct replay_flow *f, enum skip_reason reason);

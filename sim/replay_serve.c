@@ -49,6 +49,9 @@ static void serve_synack(struct replay *r, struct replay_flow *f, struct serving
 	segment_set_source(&s, p, r->config->backends[sv->backend].address);
 	segment_set_seq(&s, p, sv->isn);
 	segment_set_ack(&s, p, sv->syn_seq + 1);
+	/* Its clock goes on where the client has last seen the recorded one: near enough for PAWS (RFC 7323 §5). */
+	if (sv != &f->served[0] && f->switch_synack.has_timestamps)
+		segment_set_tsval(&s, p, f->client_tsecr);
 	world_server_sends(r->world, sv->backend, p);
 	sv->answered = true;
 	r->result->injected_server++;
@@ -68,13 +71,14 @@ void serve_syn(struct replay *r, struct replay_flow *f, unsigned backend, const 
 	}
 	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &offer);
 	new.client_wscale = offer.wscale;
+	f->held = false;
 	if (last) {
 		prng_child(&chance, r->config->seed, "replay backend", f->number);
 		for (unsigned i = 0; i < f->served_count; i++)
 			new.isn = prng_u32(&chance);
 		new.request = (uint64_t)MAX(replay_flow_offset(f, SIDE_CLIENT, p->phv.seq + 1), 1);
 	} else {
-		new.base_known = true;
+		new.base_known = new.clock_known = true;
 		if (!ranges_add(&f->stream[SIDE_CLIENT].received, 0, 1))
 			r->out_of_memory = true;
 	}

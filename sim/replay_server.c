@@ -15,6 +15,7 @@ struct piece {
 	uint32_t from, to;
 	unsigned index;
 	uint64_t through;
+	bool unplaced; /* the next part has begun, but it is not known yet where in the server's stream */
 };
 
 /* The piece that starts `from` bytes into the segment. */
@@ -26,9 +27,12 @@ static struct piece server_piece(const struct replay_flow *f, const struct segme
 	};
 	const struct serving *next = c.index + 1 < f->served_count ? &f->served[c.index + 1] : NULL;
 
+	if (f->yielding)
+		c.through = ranges_end(&f->stream[SIDE_CLIENT].received, 0);
 	if (!next)
 		return c;
 	c.through = next->request;
+	c.unplaced = !next->base_known;
 	if (next->base_known && next->base < at + c.to)
 		c.to = (uint32_t)(next->base - at);
 	return c;
@@ -111,6 +115,9 @@ static const char *server_cause(const struct replay_flow *f, const struct segmen
 	if (!(s->flags & TCP_ACK))
 		return NULL;
 	c = server_piece(f, s, f->cut_sent);
+	/* Whoever acknowledges bytes of the next part's request may be the next part. */
+	if (c.unplaced && replay_flow_offset(f, SIDE_CLIENT, s->ack) > (int64_t)c.through)
+		return "the connection to its next backend";
 	return replay_flow_has_seen(f, SIDE_CLIENT, s, c.through, gap) ? NULL : "";
 }
 

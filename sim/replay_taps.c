@@ -62,10 +62,10 @@ static void comment_frontend(struct comment *c, const struct replay *r, const st
 {
 	const struct packet_note *n = &p->note;
 
-	if (n->event)
-		comment_add(c, "; FSM %s x %s -> %s", fsm_state_name(n->state), fsm_event_name(n->event),
-			    fsm_state_name(n->next_state));
-	if (n->event && n->backend < r->config->backend_count)
+	for (unsigned i = 0; i < n->transitions; i++)
+		comment_add(c, "%s%s x %s -> %s", i == 0 ? "; FSM " : ", ", fsm_state_name(n->transition[i].state),
+			    fsm_event_name(n->transition[i].event), fsm_state_name(n->transition[i].next));
+	if (n->transitions > 0 && n->backend < r->config->backend_count)
 		comment_add(c, ", backend %s", r->config->backends[n->backend].name);
 	if (p->fate == FATE_DROP)
 		comment_add(c, "; dropped: %s", drop_text(p->drop));

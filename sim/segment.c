@@ -156,6 +156,12 @@ void segment_shift_tsecr(const struct segment *s, struct packet *p, uint32_t by)
 		shift_option(s, p, s->options.timestamps_at + 6u, by);
 }
 
+void segment_set_tsval(const struct segment *s, struct packet *p, uint32_t tsval)
+{
+	if (s->options.has_timestamps)
+		shift_option(s, p, s->options.timestamps_at + 2u, tsval - s->options.tsval);
+}
+
 void segment_cut(const struct segment *s, struct packet *p, uint32_t from, uint32_t to)
 {
 	struct ipv4_hdr *ip = edit_ip(p);

@@ -40,6 +40,7 @@ void segment_set_window(const struct segment *s, struct packet *p, uint16_t wind
 /* Adds to every SACK edge / to TSecr; nothing happens without the option. */
 void segment_shift_sack(const struct segment *s, struct packet *p, uint32_t by);
 void segment_shift_tsecr(const struct segment *s, struct packet *p, uint32_t by);
+void segment_set_tsval(const struct segment *s, struct packet *p, uint32_t tsval);
 /* Leaves payload bytes [from, to) alone; a part that is not the last loses FIN and PSH, SEQ moves along. */
 void segment_cut(const struct segment *s, struct packet *p, uint32_t from, uint32_t to);
 

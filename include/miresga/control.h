@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* control.h: what front-ends and the switch's control plane say to each other. One ring of
  * operations each way; a reply for every operation, in the order in which they took effect. */
 #ifndef MIRESGA_CONTROL_H

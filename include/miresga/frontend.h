@@ -35,7 +35,7 @@ enum fsm_state {
 	X(HANDSHAKE, "verified ACK of the switch's SYN-ACK") \
 	X(CLIENT_ACK, "inbound, no stream bytes: ACK, window update") \
 	X(CLIENT_DATA, "inbound new bytes that complete no request head") \
-	X(CLIENT_PART, "inbound bytes that end inside a request head: ours to acknowledge") \
+	X(CLIENT_PART, "inbound bytes that cannot be delivered yet: ours to acknowledge") \
 	X(CLIENT_AGAIN, "inbound bytes seen before: retransmission, keep-alive") \
 	X(REQUEST, "a request head is complete; its backend is the flow's, or the flow has none yet") \
 	X(REQUEST_HELD, "a request head is complete, but must wait") \

@@ -140,10 +140,10 @@ struct http_response {
 	bool interim; /* 1xx but not 101: the final response is still to come */
 	bool keep_alive;
 	bool in_body;
-	bool in_head;  /* some of the next head has come */
-	bool after_cr; /* the last byte of the head so far was a CR */
-	bool suspect;  /* the head holds something that others may read otherwise */
-	bool lost;     /* HTTP_BAD was said */
+	bool in_head; /* some of the next head has come */
+	uint8_t last; /* byte of the head so far */
+	bool suspect; /* the head holds something that others may read otherwise */
+	bool lost;    /* HTTP_BAD was said */
 	struct http_chunks chunks;
 	uint64_t body_length;	  /* HTTP_BODY_LENGTH */
 	uint64_t announced;	  /* Content-Length as announced (also for HEAD), or 0 */

@@ -60,14 +60,18 @@ struct phv {
 	uint8_t lb_index;     /* CRC-8 over the key */
 };
 
+#define PACKET_TRANSITIONS 4
 /* What happened to the packet in the component that ran last, for taps and explanations. */
 struct packet_note {
-	uint8_t stage;			  /* switch: enum stage_id that decided */
-	uint8_t state, event, next_state; /* front-end: FSM cell; event 0: none */
-	uint8_t backend;		  /* front-end and agent */
-	bool translated;		  /* agent: Δ applied */
-	uint32_t delta;			  /* agent: S - L modulo 2^32 */
-	const char *remark;		  /* static string or NULL */
+	uint8_t stage;	     /* switch: enum stage_id that decided */
+	uint8_t backend;     /* front-end and agent */
+	uint8_t transitions; /* front-end: FSM cells visited, at most PACKET_TRANSITIONS kept */
+	bool translated;     /* agent: Δ applied */
+	uint32_t delta;	     /* agent: S - L modulo 2^32 */
+	struct packet_transition {
+		uint8_t state, event, next;
+	} transition[PACKET_TRANSITIONS];
+	const char *remark; /* static string or NULL */
 };
 
 struct packet {

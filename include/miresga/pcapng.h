@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* pcapng.h: writes one pcapng file with several Ethernet interfaces, nanosecond time stamps and
  * a comment per packet (draft-ietf-opsawg-pcapng). Errors (a full disk) stick and are reported
  * once, by pcapng_close() or pcapng_error(). */
@@ -12,7 +13,7 @@ struct pcapng_writer;
 struct pcapng_writer *pcapng_open(const char *path, const char *application, char error[PCAPNG_ERROR_MAX]);
 /* Adds an interface before the first packet is written; returns its number. */
 unsigned pcapng_add_interface(struct pcapng_writer *w, const char *name, const char *description);
-/* `comment` may be NULL. Silently does nothing after an error. */
+/* At most FRAME_MAX (wire.h) bytes; `comment` may be NULL. Silently does nothing after an error. */
 void pcapng_write(struct pcapng_writer *w, unsigned interface, uint64_t time_ns, const void *frame, uint32_t len,
 		  const char *comment);
 /* NULL while all is well. */

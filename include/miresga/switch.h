@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* switch.h: the programmable switch: stages over batches, tables, control plane.
  *
  *   ingress: parse -> arp -> key_extraction -> connection_query -> packet_steering -> forwarding

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* trace.h: reads a capture through libpcap and hands out plain IPv4 datagrams.
  *
  * Link layers (Ethernet with VLAN, QinQ, MPLS, PPPoE; SLL, SLL2, RAW, IPV4, NULL/LOOP, PPP,

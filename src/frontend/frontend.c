@@ -104,7 +104,7 @@ static enum fsm_event held_event(const struct flow *f)
 static bool offload_ready(const struct flow *f)
 {
 	return f->want_offload && f->state == FSM_COMPLETE && f->entry == ENTRY_NONE && !f->buffer &&
-	       !f->wait_response && seq_ge(f->c_una, f->c_owed);
+	       !f->wait_response && seq_ge(f->c_una, request_owed(f));
 }
 
 /* Both FINs acknowledged; in REFUSING the backend's is ours. */
@@ -170,17 +170,24 @@ void flow_settle(struct work *w, struct flow *f)
 		if (event == EVENT_HELD_GOES_ON)
 			request_continue(w, f);
 	}
+	if (f->state == FSM_HELD)
+		request_acknowledge_held(w, f); /* it waits; the client should not */
 	flow_retire(w, f);
+}
+
+static void count_used(struct frontend *fe)
+{
+	fe->stats.flows = fe->flows.count;
+	fe->stats.flows_peak = fe->flows.peak;
+	fe->stats.buffers_used = fe->buffers.used;
+	fe->stats.buffers_peak = fe->buffers.used_peak;
 }
 
 static void count_fate(struct frontend *fe, const struct packet *p)
 {
 	if (p->fate == FATE_DROP)
 		fe->stats.drops[p->drop]++;
-	fe->stats.flows = fe->flows.count;
-	fe->stats.flows_peak = fe->flows.peak;
-	fe->stats.buffers_used = fe->buffers.used;
-	fe->stats.buffers_peak = fe->buffers.used_peak;
+	count_used(fe);
 }
 
 BREAKABLE void frontend_packet(struct frontend *fe, struct packet *p, struct frontend_out *out, uint64_t now_ns)
@@ -192,13 +199,16 @@ BREAKABLE void frontend_packet(struct frontend *fe, struct packet *p, struct fro
 	MUST(out->ops_max - out->op_count >= 2);
 	p->note = (struct packet_note){ 0 };
 	fe->stats.packets++;
-	if (bad != DROP_NONE || p->phv.l4_at == 0 || p->phv.ip_proto != IP_PROTO_TCP) {
-		packet_drop(p, bad != DROP_NONE ? bad : DROP_ICMP_NO_FLOW);
+	if (bad != DROP_NONE) {
+		packet_drop(p, bad);
 		count_fate(fe, p);
 		return;
 	}
-	fe->stats.bytes += be16_to(packet_ip(p)->total_len);
-	if (endpoint_equal(p->phv.dst, fe->config->vip)) {
+	if (p->phv.ether_type == ETHERTYPE_IPV4)
+		fe->stats.bytes += be16_to(packet_ip(p)->total_len);
+	if (p->phv.l4_at == 0 || p->phv.ip_proto != IP_PROTO_TCP) {
+		icmp_packet(&w);
+	} else if (endpoint_equal(p->phv.dst, fe->config->vip)) {
 		p->phv.client = p->phv.src;
 		inbound_packet(&w);
 	} else if ((backend = find_backend(fe, p->phv.src)) >= 0) {
@@ -244,7 +254,7 @@ void frontend_reply(struct frontend *fe, const struct control_reply *reply, stru
 		f->entry_seen = f->entry_seen && f->held != HELD_FOR_ENTRY;
 	}
 	flow_settle(&w, f);
-	fe->stats.flows = fe->flows.count;
+	count_used(fe);
 }
 
 uint64_t frontend_next_wake(const struct frontend *fe)
@@ -309,7 +319,7 @@ void frontend_timers(struct frontend *fe, struct frontend_out *out, uint64_t now
 			else
 				retry_expired(&w, f);
 		}
-	fe->stats.flows = fe->flows.count;
+	count_used(fe);
 }
 
 const struct frontend_stats *frontend_stats(const struct frontend *fe)

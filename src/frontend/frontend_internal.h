@@ -4,6 +4,7 @@
  *   frontend.c   entry points: a packet, a reply of the control plane, a timer
  *   inbound.c    client packets -> events          outbound.c   backend packets -> events
  *   request.c    client stream: heads, matching, holding     response.c  backend stream: ends
+ *   icmp.c       ICMP errors -> the backend concerned
  *   fsm.c        the transition table, and the one function that changes a state
  *   actions.c    what the cells of the table do
  *   splice.c     packets that we make or redirect   balance.c    backend of a pool
@@ -112,6 +113,9 @@ void retry_stop(struct work *w, struct flow *f);
 void inbound_packet(struct work *w);
 void outbound_packet(struct work *w, unsigned backend);
 
+/* icmp.c: the same for what is not TCP. */
+void icmp_packet(struct work *w);
+
 /* request.c */
 /* The packet at hand's stream bytes and FIN, in INIT, BACKEND_SYN or connected. Sets its fate. */
 void request_segment(struct work *w, struct flow *f);
@@ -123,6 +127,10 @@ void request_deliver(struct work *w, struct flow *f);
 void request_acknowledged(struct work *w, struct flow *f, uint32_t ack);
 /* The request cannot be served: answered at once, or when the responses before it have ended. */
 void request_refuse(struct work *w, struct flow *f, enum refusal why);
+/* Acknowledges to the client what is held and cannot be delivered yet: ours from now on. True if it did. */
+bool request_acknowledge_held(struct work *w, struct flow *f);
+/* End of the bytes that are ours to deliver to the present backend. */
+uint32_t request_owed(const struct flow *f);
 /* End of the contiguous client bytes that we hold or have passed on. */
 uint32_t request_received(const struct flow *f);
 void request_release_buffer(struct work *w, struct flow *f);

@@ -170,7 +170,7 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_HANDSHAKE] = ILLEGAL,
 		[EVENT_CLIENT_ACK] = STAY(NOTHING),
 		[EVENT_CLIENT_DATA] = STAY(NOTHING),
-		[EVENT_CLIENT_PART] = ILLEGAL,
+		[EVENT_CLIENT_PART] = STAY(ACKNOWLEDGE), /* it waits for E: the client need not */
 		[EVENT_CLIENT_AGAIN] = STAY(NOTHING),
 		[EVENT_REQUEST] = ILLEGAL, /* reading stops at the held request */
 		[EVENT_REQUEST_HELD] = ILLEGAL,
@@ -380,10 +380,10 @@ static void note_transition(struct work *w, const struct flow *f, enum fsm_event
 
 	if (!p)
 		return;
-	if (p->note.event == EVENT_NONE)
-		p->note.state = f->state;
-	p->note.event = (uint8_t)event;
-	p->note.next_state = (uint8_t)next;
+	if (p->note.transitions < PACKET_TRANSITIONS)
+		p->note.transition[p->note.transitions++] = (struct packet_transition){ .state = f->state,
+											.event = (uint8_t)event,
+											.next = (uint8_t)next };
 	p->note.backend = f->backend;
 }
 

@@ -94,11 +94,12 @@ static uint32_t host_end(const uint8_t *head, uint32_t at, uint32_t end, bool ob
 	}
 }
 
-/* uri-host [ ":" port ]; false if it is anything else, user information included. */
-static bool authority_parse(const uint8_t *head, struct http_span s, enum strictness strictness, struct authority *a)
+/* uri-host [ ":" port ]; false if it is anything else, user information included. `obs`: bytes above
+ * 0x7f may be part of the host. */
+static bool authority_parse(const uint8_t *head, struct http_span s, bool obs, struct authority *a)
 {
 	uint32_t end = s.at + s.len;
-	uint32_t at = host_end(head, s.at, end, strictness == STRICTNESS_LENIENT);
+	uint32_t at = host_end(head, s.at, end, obs);
 
 	a->host = (struct http_span){ s.at, at - s.at };
 	a->has_port = false;
@@ -155,7 +156,7 @@ static enum http_refusal absolute_parse(struct http_request *r, const uint8_t *h
 	while (at < end && head[at] != '/' && head[at] != '?' && head[at] != '#')
 		at++;
 	/* RFC 9110 §4.2.1: an empty host is invalid. */
-	if (at == start || !authority_parse(head, (struct http_span){ start, at - start }, r->strictness, &a))
+	if (at == start || !authority_parse(head, (struct http_span){ start, at - start }, false, &a))
 		return HTTP_REFUSE_TARGET_AUTHORITY;
 	r->host_at = a.host.at;
 	r->host_len = a.host.len;
@@ -172,7 +173,7 @@ static enum http_refusal connect_parse(struct http_request *r, const uint8_t *he
 {
 	struct authority a;
 
-	if (!authority_parse(head, target, r->strictness, &a) || a.host.len == 0 || !a.has_port)
+	if (!authority_parse(head, target, false, &a) || a.host.len == 0 || !a.has_port)
 		return HTTP_REFUSE_TARGET_AUTHORITY;
 	r->host_at = a.host.at;
 	r->host_len = a.host.len;
@@ -274,11 +275,12 @@ static enum http_refusal head_complete(struct http_request *r, const uint8_t *he
 {
 	struct http_facts f;
 	struct authority host = { 0 };
+	bool obs = r->strictness == STRICTNESS_LENIENT;
 	enum http_refusal refusal = http_head_read(head, r->head_len, r->strictness, &f);
 
 	if (refusal == HTTP_REFUSE_NONE)
 		refusal = method_read(r, head, f.method);
-	if (refusal == HTTP_REFUSE_NONE && f.host_count && !authority_parse(head, f.host, r->strictness, &host))
+	if (refusal == HTTP_REFUSE_NONE && f.host_count && !authority_parse(head, f.host, obs, &host))
 		refusal = HTTP_REFUSE_HOST_SYNTAX;
 	r->host_at = host.host.at;
 	r->host_len = host.host.len;

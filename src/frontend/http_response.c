@@ -5,8 +5,8 @@
  * the request that it answers. The end E of a response is where a connection may move to another
  * backend, so a wrong E is worse than none: whatever the client could read in another way makes
  * framing lost (HTTP_BAD), and the caller then treats E as unknown: bare CR or LF in the head, a
- * field name that is no token, Content-Length twice or beside Transfer-Encoding. What servers do
- * oddly without harm (reason phrases, folded fields, white space after chunk sizes) passes.
+ * folded field, a field name that is no token, Content-Length twice or beside Transfer-Encoding.
+ * What servers do oddly without harm (reason phrases, white space after chunk sizes) passes.
  *
  * Life-cycle: init; then for each request expect(), then feed() until the head's end. Interim
  * (1xx) heads keep the expectation. After HEAD_END with no body or a length (skipped by the
@@ -31,12 +31,14 @@ static int doubt_field_name(llhttp_t *parser, const char *at, size_t len)
 	return 0;
 }
 
-/* CR and LF belong together in a head; llhttp takes a CR alone for a line end here and there. */
-static void doubt_line_ends(struct http_response *r, const uint8_t *data, size_t len)
+/* CR and LF belong together in a head; llhttp takes a CR alone for a line end here and there. A
+ * line that begins with white space goes on the field before to some, and is a field to others. */
+static void doubt_lines(struct http_response *r, const uint8_t *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		r->suspect |= r->after_cr != (data[i] == '\n');
-		r->after_cr = data[i] == '\r';
+		r->suspect |= (r->last == '\r') != (data[i] == '\n');
+		r->suspect |= r->last == '\n' && http_is(data[i], HTTP_BLANK);
+		r->last = data[i];
 	}
 }
 
@@ -48,7 +50,8 @@ static const llhttp_settings_t settings = {
 static void begin_head(struct http_response *r)
 {
 	llhttp_init(&r->parser, HTTP_RESPONSE, &settings);
-	r->suspect = r->after_cr = false;
+	r->suspect = false;
+	r->last = '\0';
 	r->in_head = true;
 }
 
@@ -143,7 +146,7 @@ enum http_result http_response_feed(struct http_response *r, const uint8_t *data
 	r->parser.data = r; /* the flow may have been moved since */
 	error = llhttp_execute(&r->parser, (const char *)data, len);
 	*consumed = error == HPE_OK ? len : (size_t)((const uint8_t *)llhttp_get_error_pos(&r->parser) - data);
-	doubt_line_ends(r, data, *consumed);
+	doubt_lines(r, data, *consumed);
 	if (error == HPE_PAUSED)
 		return head_complete(r);
 	if (error == HPE_OK)

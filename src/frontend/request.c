@@ -169,6 +169,12 @@ static bool read_bytes(struct work *w, struct flow *f, const uint8_t *bytes, uin
 	return fired;
 }
 
+/* End of what is ours to deliver to the present backend; what is held is owed to a later one. */
+uint32_t request_owed(const struct flow *f)
+{
+	return seq_min(f->c_owed, f->c_limit);
+}
+
 /* Bytes that were sent and that are not ours to repeat need no keeping. */
 static void trim_buffer(struct work *w, struct flow *f)
 {
@@ -177,7 +183,7 @@ static void trim_buffer(struct work *w, struct flow *f)
 
 	if (!b)
 		return;
-	done = seq_gt(f->c_owed, f->c_una) ? seq_min(f->c_una, f->c_sent) : f->c_sent;
+	done = seq_gt(request_owed(f), f->c_una) ? seq_min(f->c_una, f->c_sent) : f->c_sent;
 	if (seq_gt(done, b->base))
 		stream_buffer_discard(b, done); /* also of bytes that passed beside the buffer */
 	if (b->range_count == 0 && flow_connected(f) && seq_ge(f->c_sent, b->base))
@@ -204,7 +210,7 @@ void request_deliver(struct work *w, struct flow *f)
 	}
 	if (f->c_fin_seen && !f->c_fin_sent && f->c_sent == f->c_fin && seq_ge(f->c_limit, f->c_fin))
 		f->c_fin_sent = send_to_backend(w, f, f->c_fin, TCP_ACK | TCP_FIN, NULL, 0);
-	if (seq_gt(f->c_owed, f->c_una) && seq_gt(f->c_sent, f->c_una))
+	if (seq_gt(request_owed(f), f->c_una) && seq_gt(f->c_sent, f->c_una))
 		retry_start(w, f);
 	trim_buffer(w, f);
 }
@@ -213,14 +219,16 @@ void request_acknowledged(struct work *w, struct flow *f, uint32_t ack)
 {
 	if (seq_gt(ack, f->c_una) && seq_le(ack, f->c_nxt))
 		f->c_una = ack;
-	if (f->retry.list != 0 && f->held != HELD_FOR_ENTRY && seq_ge(f->c_una, f->c_owed))
+	if (f->retry.list != 0 && f->held != HELD_FOR_ENTRY && seq_ge(f->c_una, request_owed(f)))
 		retry_stop(w, f);
 	trim_buffer(w, f);
 }
 
-/* The stream ends, for now, inside a request head. */
+/* The stream ends, for now, inside a request head; or a request must wait for E. */
 static bool holds_part(const struct flow *f)
 {
+	if (f->state == FSM_HELD)
+		return f->buffer && f->held != HELD_FOR_ENTRY; /* that one goes on in a moment */
 	return f->buffer && may_read(f) && seq_gt(f->c_fed, f->c_limit);
 }
 
@@ -230,6 +238,14 @@ static void part(struct work *w, struct flow *f)
 	if (f->state == FSM_OFFLOADED)
 		fsm_fire(w, f, EVENT_PULL_BACK);
 	fsm_fire(w, f, EVENT_CLIENT_PART);
+}
+
+bool request_acknowledge_held(struct work *w, struct flow *f)
+{
+	if (!holds_part(f) || seq_ge(f->c_owed, stream_buffer_end(f->buffer)))
+		return false;
+	part(w, f);
+	return true;
 }
 
 bool request_continue(struct work *w, struct flow *f)
@@ -246,10 +262,8 @@ bool request_continue(struct work *w, struct flow *f)
 	}
 	if (flow_connected(f))
 		request_deliver(w, f);
-	if (holds_part(f) && seq_lt(f->c_owed, stream_buffer_end(f->buffer))) {
-		part(w, f);
+	if (f->state != FSM_HELD && request_acknowledge_held(w, f))
 		fired = true;
-	}
 	return fired;
 }
 

@@ -14,9 +14,9 @@
  * full. All is deterministic: the first free slot of the first stage that has one, else the
  * shortest chain of moves in breadth-first order.
  *
- * Refusals: FULL when no chain of at most eight moves frees a slot within the search queue of
- * 50,000 that the chip's driver has, so the table can be full before every slot is taken; EXISTS;
- * MISSING. */
+ * Refusals: FULL when no chain of at most eight moves frees a slot within the 50,000 buckets that
+ * the chip's driver has a search queue for, so the table can be full before every slot is taken;
+ * EXISTS; MISSING. */
 #include "switch_internal.h"
 
 #include <stdlib.h>
@@ -151,14 +151,15 @@ static uint64_t *expand(struct connection_table *t, uint32_t at, uint32_t *count
 			to = bucket_find(t, bucket, 0);
 			if (to)
 				return move_chain(t, node, slot, to);
-			if (*count < CUCKOO_QUEUE_MAX && node->depth + 1 < CUCKOO_MOVES_MAX)
-				t->queue[(*count)++] = (struct cuckoo_node){
-					.bucket = bucket,
-					.parent = at,
-					.parent_slot = (uint8_t)slot,
-					.stage = (uint8_t)s,
-					.depth = (uint8_t)(node->depth + 1),
-				};
+			if (*count == CUCKOO_QUEUE_MAX)
+				return NULL;
+			t->queue[(*count)++] = (struct cuckoo_node){
+				.bucket = bucket,
+				.parent = at,
+				.parent_slot = (uint8_t)slot,
+				.stage = (uint8_t)s,
+				.depth = (uint8_t)(node->depth + 1),
+			};
 		}
 	}
 	return NULL;
@@ -179,7 +180,7 @@ static uint64_t *make_place(struct connection_table *t, uint64_t hash)
 			return slot;
 		t->queue[count++] = (struct cuckoo_node){ .bucket = bucket, .stage = (uint8_t)s };
 	}
-	for (uint32_t at = 0; at < count; at++) {
+	for (uint32_t at = 0; at < count && count < CUCKOO_QUEUE_MAX && t->queue[at].depth < CUCKOO_MOVES_MAX; at++) {
 		uint64_t *slot = expand(t, at, &count);
 
 		if (slot)

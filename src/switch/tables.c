@@ -4,7 +4,8 @@
  * Filled once by switch_create(), only read by the data plane. DIP Table I is keyed by the
  * source endpoint *and* the ingress port: whoever forges a backend's address at the client port is
  * no backend. Routes: /32 per backend, everything else to the clients; the VIP itself is the
- * switch's own address and is routed to nobody. */
+ * switch's own address and is routed to nobody
+ * (forwarding.c has one exception). */
 #include "switch_internal.h"
 
 static uint64_t dip_one_key(struct endpoint src, uint16_t ingress_port)

@@ -49,6 +49,7 @@ static const struct refusal_row refusal_rows[] = {
 	{ BYTES("GET http:///x HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, BOTH },
 	{ BYTES("GET http://:80/x HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, BOTH },
 	{ BYTES("GET http://u@a/ HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, BOTH },
+	{ BYTES("GET http://\xe9/ HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, LENIENT_ONLY },
 	{ BYTES("CONNECT a HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, BOTH },
 	{ BYTES("CONNECT a: HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, BOTH },
 	{ BYTES("CONNECT /x HTTP/1.1\r\n" HOST "\r\n"), HTTP_REFUSE_TARGET_AUTHORITY, 400, BOTH },
@@ -114,6 +115,7 @@ static const struct refusal_row refusal_rows[] = {
 	{ BYTES(GET HOST "Content_Length: 1\r\n\r\n"), HTTP_REFUSE_LOOKALIKE, 400, BOTH },
 	{ BYTES("CONNECT a:1 HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n"), HTTP_REFUSE_CONNECT_CONTENT, 400, BOTH },
 	{ BYTES(GET HOST "Content-Length: 5 \t\r\n\r\n"), HTTP_REFUSE_READINGS_DIFFER, 400, BOTH },
+	{ BYTES(GET HOST "Transfer-Encoding: chunked\t\r\n\r\n"), HTTP_REFUSE_READINGS_DIFFER, 400, BOTH },
 	{ BYTES(POST_CHUNKED "-5\r\n"), HTTP_REFUSE_CHUNK_SIZE, 400, BOTH },
 	{ BYTES(POST_CHUNKED "0x5\r\n"), HTTP_REFUSE_CHUNK_SIZE, 400, BOTH },
 	{ BYTES(POST_CHUNKED " 5\r\n"), HTTP_REFUSE_CHUNK_SIZE, 400, BOTH },
@@ -154,18 +156,17 @@ static void check_refusal(const struct refusal_row *row, enum strictness strictn
 
 START_TEST(refuses_for_the_right_reason)
 {
-	const struct refusal_row *row = &refusal_rows[_i];
-
-	for (int strictness = STRICTNESS_STRICT; strictness <= STRICTNESS_LENIENT; strictness++) {
-		check_refusal(row, strictness, CUT_WHOLE);
-		check_refusal(row, strictness, CUT_BYTES);
+	for (size_t i = 0; i < ARRAY_LEN(refusal_rows); i++) {
+		for (int strictness = STRICTNESS_STRICT; strictness <= STRICTNESS_LENIENT; strictness++) {
+			check_refusal(&refusal_rows[i], strictness, CUT_WHOLE);
+			check_refusal(&refusal_rows[i], strictness, CUT_BYTES);
+		}
 	}
 }
 END_TEST
 
-START_TEST(refusal_is_final_and_says_why)
+static void check_refusal_is_final(const struct refusal_row *row)
 {
-	const struct refusal_row *row = &refusal_rows[_i];
 	const uint8_t *bytes = (const uint8_t *)row->bytes;
 	enum strictness strictness = row->modes & STRICT_ONLY ? STRICTNESS_STRICT : STRICTNESS_LENIENT;
 	struct http_request r;
@@ -184,6 +185,12 @@ START_TEST(refusal_is_final_and_says_why)
 	ck_assert_ptr_nonnull(strstr(r.why, "(RFC "));
 	ck_assert_int_eq(http_request_feed(&r, bytes, (const uint8_t *)GET, 4, &consumed), HTTP_BAD);
 	ck_assert_uint_eq(consumed, 0);
+}
+
+START_TEST(refusal_is_final_and_says_why)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusal_rows); i++)
+		check_refusal_is_final(&refusal_rows[i]);
 }
 END_TEST
 
@@ -283,11 +290,13 @@ static void check_pass(const struct pass_row *row, enum strictness strictness, s
 
 START_TEST(reads_what_is_asked_for)
 {
-	for (int strictness = STRICTNESS_STRICT; strictness <= STRICTNESS_LENIENT; strictness++) {
-		if (!(pass_rows[_i].modes & 1u << strictness))
-			continue;
-		check_pass(&pass_rows[_i], strictness, CUT_WHOLE);
-		check_pass(&pass_rows[_i], strictness, CUT_BYTES);
+	for (size_t i = 0; i < ARRAY_LEN(pass_rows); i++) {
+		for (int strictness = STRICTNESS_STRICT; strictness <= STRICTNESS_LENIENT; strictness++) {
+			if (!(pass_rows[i].modes & 1u << strictness))
+				continue;
+			check_pass(&pass_rows[i], strictness, CUT_WHOLE);
+			check_pass(&pass_rows[i], strictness, CUT_BYTES);
+		}
 	}
 }
 END_TEST
@@ -470,6 +479,7 @@ static const struct response_row response_rows[] = {
 	{ OK "Content-Length: 3\r\nContent-Length: 3\r\n\r\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
 	{ OK "Content-Length: -3\r\n\r\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
 	{ OK "Content-Length : 3\r\n\r\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
+	{ OK "X: a\r\n Content-Length: 3\r\n\r\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
 	{ OK "Bad Name: 3\r\n\r\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
 	{ "HTTP/1.1 200 OK\rContent-Length: 3\r\n\r\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
 	{ "HTTP/1.1 200 OK\nContent-Length: 3\n\n", 0, 0, 0, READING_BAD, 0, 0, 0, false },
@@ -499,12 +509,14 @@ static void check_response(const struct response_row *row, struct cut cut)
 
 START_TEST(finds_the_end_of_responses)
 {
-	const struct response_row *row = &response_rows[_i];
+	for (size_t i = 0; i < ARRAY_LEN(response_rows); i++) {
+		const struct response_row *row = &response_rows[i];
 
-	check_response(row, CUT_WHOLE);
-	for (size_t cut = 1; cut < strlen(row->bytes); cut++)
-		check_response(row, CUT_AT(cut));
-	check_response(row, CUT_BYTES);
+		check_response(row, CUT_WHOLE);
+		for (size_t cut = 1; cut < strlen(row->bytes); cut++)
+			check_response(row, CUT_AT(cut));
+		check_response(row, CUT_BYTES);
+	}
 }
 END_TEST
 
@@ -522,10 +534,8 @@ END_TEST
 
 /* ---- error responses --------------------------------------------------------------------------- */
 
-START_TEST(error_responses_are_sound)
+static void check_error_response(unsigned status)
 {
-	static const unsigned statuses[] = { 400, 404, 408, 431, 501, 503, 504, 505 };
-	unsigned status = statuses[_i];
 	struct reading r;
 	size_t len;
 	const char *bytes = http_error_response(status, &len);
@@ -541,6 +551,14 @@ START_TEST(error_responses_are_sound)
 	ck_assert_ptr_nonnull(strstr(bytes, "\r\nContent-Type: text/plain\r\n"));
 	ck_assert_int_eq(bytes[len - 1], '\n');
 	ck_assert_uint_eq(strlen(bytes), len);
+}
+
+START_TEST(error_responses_are_sound)
+{
+	static const unsigned statuses[] = { 400, 404, 408, 431, 501, 503, 504, 505 };
+
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		check_error_response(statuses[i]);
 }
 END_TEST
 
@@ -565,19 +583,19 @@ Suite *http_suite(void)
 	TCase *requests = tcase_create("requests");
 	TCase *responses = tcase_create("responses");
 
-	tcase_add_loop_test(requests, refuses_for_the_right_reason, 0, ARRAY_LEN(refusal_rows));
-	tcase_add_loop_test(requests, refusal_is_final_and_says_why, 0, ARRAY_LEN(refusal_rows));
+	tcase_add_test(requests, refuses_for_the_right_reason);
+	tcase_add_test(requests, refusal_is_final_and_says_why);
 	tcase_add_test(requests, every_refusal_is_tested_and_documented);
-	tcase_add_loop_test(requests, reads_what_is_asked_for, 0, ARRAY_LEN(pass_rows));
+	tcase_add_test(requests, reads_what_is_asked_for);
 	tcase_add_test(requests, pipelined_requests_follow_each_other);
 	tcase_add_test(requests, head_may_be_gathered_elsewhere);
 	tcase_add_test(requests, head_has_a_limit);
 	tcase_add_test(requests, chunk_overhead_has_a_limit);
 	tcase_add_test(requests, chunks_of_any_size_are_skipped);
 	suite_add_tcase(s, requests);
-	tcase_add_loop_test(responses, finds_the_end_of_responses, 0, ARRAY_LEN(response_rows));
+	tcase_add_test(responses, finds_the_end_of_responses);
 	tcase_add_test(responses, lost_framing_stays_lost);
-	tcase_add_loop_test(responses, error_responses_are_sound, 0, 8);
+	tcase_add_test(responses, error_responses_are_sound);
 	tcase_add_test(responses, every_refusal_can_be_answered);
 	suite_add_tcase(s, responses);
 	return s;

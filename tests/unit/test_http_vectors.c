@@ -687,7 +687,6 @@ static bool is_strict_alone(unsigned refusal)
 	switch (refusal) {
 	case HTTP_REFUSE_HOST_MISSING:
 	case HTTP_REFUSE_HOST_SYNTAX:
-	case HTTP_REFUSE_TARGET_AUTHORITY:
 	case HTTP_REFUSE_TARGET_BYTE:
 	case HTTP_REFUSE_BARE_LF:
 	case HTTP_REFUSE_EMPTY_LINE:

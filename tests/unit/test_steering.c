@@ -13,7 +13,8 @@ Suite *steering_suite(void);
 #define R TCP_RST
 #define BACKEND2 "10.0.1.1:8081"
 #define ELSEWHERE "198.51.100.9:5000"
-/* Offloaded: CLIENT to backend 1. UNKNOWN has no entry. */
+/* Offloaded: CLIENT to backend 1, SELF to backend 2. UNKNOWN has no entry. */
+#define SELF "10.0.0.1:40000"
 #define UNKNOWN "192.0.2.8:40000"
 
 /* ICMP "fragmentation needed" about a packet from the VIP to CLIENT: just the eight bytes. */
@@ -51,7 +52,7 @@ struct steering_case {
 	int egress;
 	enum drop_reason drop;
 };
-/* "egress" of a packet for the front-end that CLIENT's or UNKNOWN's LB index chooses. */
+/* "egress" of a packet for the front-end that its client's LB index chooses. */
 #define TO_FRONTEND (-2)
 #define DROPPED (-1)
 
@@ -149,11 +150,20 @@ static const struct steering_case cases[] = {
 	  "vip_other",
 	  DROPPED,
 	  DROP_NOT_VIP_SERVICE },
-	{ "VIP from a backend's service",
-	  { OUT_(0, BACKEND0, VIP), .flags = S | K },
-	  "vip_other",
-	  DROPPED,
-	  DROP_NOT_VIP_SERVICE },
+	/* a client on the VIP's own address, as in a capture from a loopback */
+	{ "SYN from the VIP's address", { IN_(SELF), .flags = S }, "in_syn", PORT_CLIENT, 0 },
+	{ "ACK from the VIP's address", { IN_(SELF), .flags = K }, "in_ack_hit", PORT_BACKEND(2), 0 },
+	{ "data to the VIP's address",
+	  { OUT_(2, BACKEND2, SELF), .flags = K, .payload_len = 9 },
+	  "out_hit",
+	  PORT_CLIENT,
+	  0 },
+	{ "SYN+ACK to the VIP's address", { OUT_(0, BACKEND0, SELF), .flags = S | K }, "out_syn", TO_FRONTEND, 0 },
+	{ "response to the VIP's address",
+	  { .src = VIP, .dst = SELF, .port = PORT_FRONTEND(1), .flags = K },
+	  "from_frontend",
+	  PORT_CLIENT,
+	  0 },
 	/* neither to nor from the VIP */
 	{ "ssh to a backend", { .src = CLIENT, .dst = "10.0.1.1:22", .flags = S }, "transit", PORT_BACKEND(0), 0 },
 	{ "ssh from a backend", { OUT_(0, "10.0.1.1:22", CLIENT), .flags = S | K }, "transit", PORT_CLIENT, 0 },
@@ -242,15 +252,16 @@ static struct fixture *offloaded_switch(void)
 
 	fixture_start(f);
 	fixture_offload(f, ep(CLIENT), 1);
+	fixture_offload(f, ep(SELF), 2);
 	return f;
 }
 
-/* The one of the two clients that a case is about. */
+/* The client that a case is about; the ICMP error quotes CLIENT. */
 static const char *client_of(const struct steering_case *c)
 {
-	bool unknown = !strcmp(c->frame.src, UNKNOWN) || !strcmp(c->frame.dst, UNKNOWN);
-
-	return unknown ? UNKNOWN : CLIENT;
+	if (c->frame.proto == IP_PROTO_ICMP)
+		return CLIENT;
+	return c->frame.port == PORT_CLIENT ? c->frame.src : c->frame.dst;
 }
 
 START_TEST(test_row)

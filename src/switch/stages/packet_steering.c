@@ -29,6 +29,7 @@ const struct steering_row switch_steering[] = {
 	{ "vip_fragment", VIP | FRAGMENT, VIP | FRAGMENT, STEER_DROP, DROP_FRAGMENT },
 	{ "out_fragment", OUT | FRAGMENT, OUT | FRAGMENT, STEER_DROP, DROP_FRAGMENT },
 	{ "in_icmp_error", IN | ICMP_ERROR, IN | ICMP_ERROR, STEER_TO_FRONTEND, DROP_NONE },
+	/* Outbound is none of these: a client may share the VIP's address, on a loopback. */
 	{ "vip_other", VIP, VIP | IN | OUT, STEER_DROP, DROP_NOT_VIP_SERVICE },
 	{ "transit", 0, IN | OUT, STEER_ROUTE, DROP_NONE },
 	/* From here on it is TCP of a connection to the VIP. RFC 9293 §3.10.7 has no use for these. */
