@@ -131,6 +131,15 @@ static bool is_foreign(const struct replay_flow *f, enum side side, int64_t at)
 	return at < -FOREIGN_DISTANCE || at > known + FOREIGN_DISTANCE;
 }
 
+/* The front-end has acknowledged bytes of its own accord: they are its to deliver. */
+static void note_taken_over(struct replay_flow *f, const struct segment *s)
+{
+	int64_t ack = replay_flow_offset(f, SIDE_CLIENT, s->ack);
+
+	if (ack > 0 && (uint64_t)ack <= ranges_max(&f->stream[SIDE_CLIENT].known))
+		f->taken_over = MAX(f->taken_over, (uint64_t)ack);
+}
+
 void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 {
 	struct replay *r = ctx;
@@ -166,7 +175,10 @@ void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 			  : 0;
 	check_numbers(r, f, p, &v);
 	deliver(r, f, SIDE_SERVER, &v.s, at);
+	if (!p->host_tag && (v.s.flags & TCP_ACK))
+		note_taken_over(f, &v.s);
 	replay_flow_release(r, f, SIDE_CLIENT);
+	replay_flow_release(r, f, SIDE_SERVER);
 }
 
 /* A backend that came later has a clock of its own; the first TSecr that it sees tells which. */

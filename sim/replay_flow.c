@@ -388,6 +388,10 @@ void replay_segment(struct replay *r, const struct segment *s)
 	struct replay_flow *f = flow_of(r, side, s);
 	bool learnt;
 
+	if (f && f->dead && (s->flags & TCP_SYN) && side == SIDE_CLIENT && !f->syn_seen) {
+		f->syn_seen = true; /* to know its repetitions and its answer */
+		f->isn[side] = s->seq;
+	}
 	if (!f || f->dead)
 		return;
 	learnt = (s->flags & TCP_SYN) && !(s->flags & TCP_RST) && !flow_known(f, side) &&

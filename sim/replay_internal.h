@@ -90,6 +90,7 @@ struct replay_flow {
 	/* this run */
 	bool connected;	     /* the client has a SYN-ACK */
 	uint32_t switch_isn; /* L */
+	uint64_t taken_over; /* client bytes before this offset were acknowledged by the front-end itself */
 	bool held;	     /* a request for another backend is matched, its SYN has not come */
 	bool yielding;	     /* the server may acknowledge less than recorded (flow_yield) */
 	struct tcp_options switch_synack;

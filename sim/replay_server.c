@@ -18,6 +18,13 @@ struct piece {
 	bool unplaced; /* the next part has begun, but it is not known yet where in the server's stream */
 };
 
+/* The recorded server had part of a request head that the front-end has taken over and keeps until the head is
+ * complete. What does not acknowledge more than that answers earlier requests. */
+static bool server_may_yield(const struct replay_flow *f, const struct segment *s)
+{
+	return !f->held && (s->flags & TCP_ACK) && replay_flow_offset(f, SIDE_CLIENT, s->ack) <= (int64_t)f->taken_over;
+}
+
 /* The piece that starts `from` bytes into the segment. */
 static struct piece server_piece(const struct replay_flow *f, const struct segment *s, uint32_t from)
 {
@@ -27,7 +34,7 @@ static struct piece server_piece(const struct replay_flow *f, const struct segme
 	};
 	const struct serving *next = c.index + 1 < f->served_count ? &f->served[c.index + 1] : NULL;
 
-	if (f->yielding)
+	if (f->yielding || server_may_yield(f, s))
 		c.through = ranges_end(&f->stream[SIDE_CLIENT].received, 0);
 	if (!next)
 		return c;
@@ -82,7 +89,8 @@ static bool server_send_piece(struct replay *r, struct replay_flow *f, const str
 	return true;
 }
 
-/* The recorded SYN-ACK, its repetitions too. What it acknowledged of a SYN's data it cannot have seen in this run. */
+/* The recorded SYN-ACK, its repetitions too. What it acknowledged of a SYN's data it cannot have seen in this run. It
+ * leaves later than recorded: with timestamps on, its clock shows what the client has last seen of the recorded one. */
 static enum release server_send_synack(struct replay *r, struct replay_flow *f, const struct segment *s)
 {
 	struct serving *sv = &f->served[0];
@@ -93,6 +101,8 @@ static enum release server_send_synack(struct replay *r, struct replay_flow *f, 
 		return RELEASE_STARVED;
 	e->side = SIDE_SERVER;
 	segment_set_ack(s, p, sv->syn_seq + 1);
+	if (f->switch_synack.has_timestamps)
+		segment_set_tsval(s, p, f->client_tsecr);
 	segment_set_source(s, p, r->config->backends[sv->backend].address);
 	sv->isn = f->isn[SIDE_SERVER];
 	sv->answered = true;

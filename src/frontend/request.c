@@ -130,6 +130,16 @@ static void request_head(struct work *w, struct flow *f, const uint8_t *head)
 	request_matched(w, f);
 }
 
+/* Empty lines after a body belong to nobody, but old clients send them and old servers count
+ * them in (RFC 9112 §2.2): they go where the body went. */
+static void pass_blank(struct work *w, struct flow *f, uint8_t last_byte)
+{
+	if (!f->request.blank || last_byte != '\n' || !flow_connected(f))
+		return;
+	http_request_init(&f->request, w->fe->config->http.strictness, w->fe->config->http.head_max);
+	f->c_limit = f->c_fed;
+}
+
 /* Reads what it may of bytes[0..len), whose first byte is number `at`; at <= c_limit. True if an
  * event was fired. */
 static bool read_bytes(struct work *w, struct flow *f, const uint8_t *bytes, uint32_t at, uint32_t len)
@@ -152,6 +162,8 @@ static bool read_bytes(struct work *w, struct flow *f, const uint8_t *bytes, uin
 		case HTTP_NEED_MORE:
 			if (f->request.in_body)
 				f->c_limit = f->c_fed;
+			else
+				pass_blank(w, f, bytes[f->c_fed - at - 1]);
 			break;
 		case HTTP_HEAD_END:
 			request_head(w, f, bytes + (f->c_limit - at));

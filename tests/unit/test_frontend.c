@@ -79,17 +79,17 @@ static void bench_config(struct config *c)
 	c->timeouts.retries = 3;
 }
 
-static void bench_start(struct bench *b, uint32_t client_isn)
-{
-	const struct syn_offer offer = { .mss = 1460, .wscale = 7, .sack = true };
+static const struct syn_offer usual_offer = { .mss = 1460, .wscale = 7, .sack = true };
 
+static void bench_start(struct bench *b, uint32_t client_isn, const struct syn_offer *offer)
+{
 	b->pool = packet_pool_create(512, 16);
 	b->fe = frontend_create(&b->config, 0, b->pool, NULL, NULL);
 	ck_assert_ptr_nonnull(b->fe);
 	b->now_ns = START_NS;
 	b->client = address(100, 4000);
 	b->client_isn = client_isn;
-	b->isn = cookie_make(&b->config.cookie_key, b->client, b->config.vip, client_isn, &offer, b->now_ns);
+	b->isn = cookie_make(&b->config.cookie_key, b->client, b->config.vip, client_isn, offer, b->now_ns);
 }
 
 static void bench_stop(struct bench *b)
@@ -106,7 +106,16 @@ static void say(struct bench *b, const char *text)
 	snprintf(b->got + len, sizeof(b->got) - len, "%s%s", len > 0 ? " " : "", text);
 }
 
-static const char *flag_text(const struct bench *b, const struct packet *p)
+/* Options are spelt out only where they are not the usual ones. */
+static const char *special_text(const struct tcp_options *o, char text[64])
+{
+	if (o->mss == usual_offer.mss && o->wscale == usual_offer.wscale && o->sack_permitted)
+		return "S*";
+	snprintf(text, 64, "S*[mss %u wscale %u%s]", o->mss, o->wscale, o->sack_permitted ? " sack" : "");
+	return text;
+}
+
+static const char *flag_text(const struct bench *b, const struct packet *p, char text[64])
 {
 	static const char *const names[256] = {
 		[TCP_SYN] = "S",
@@ -124,14 +133,14 @@ static const char *flag_text(const struct bench *b, const struct packet *p)
 	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &o);
 	if (o.tag_len > 0 && special_syn_check(&b->config.tag_key, p->phv.src, p->phv.dst, p->phv.seq, p->phv.ack,
 					       packet_tcp_options(p) + o.tag_at, o.tag_len))
-		return "S*";
+		return special_text(&o, text);
 	return names[p->phv.tcp_flags] ? names[p->phv.tcp_flags] : "?";
 }
 
 static void say_packet(struct bench *b, struct packet *p)
 {
 	bool to_client, untouched;
-	char text[128], to[16];
+	char text[128], special[64], to[16];
 
 	ck_assert_int_eq(headers_parse(p), DROP_NONE);
 	ck_assert(checksum_ok(p));
@@ -144,7 +153,7 @@ static void say_packet(struct bench *b, struct packet *p)
 		 untouched   ? "u"
 		 : to_client ? "c"
 			     : to,
-		 flag_text(b, p), p->phv.seq - (to_client ? b->isn : b->client_isn), p->phv.payload_len,
+		 flag_text(b, p, special), p->phv.seq - (to_client ? b->isn : b->client_isn), p->phv.payload_len,
 		 p->phv.tcp_flags & (TCP_ACK | TCP_SYN) ? p->phv.ack - (to_client ? b->client_isn : b->isn) : 0);
 	say(b, text);
 }
@@ -241,8 +250,10 @@ static void bench_row(struct bench *b, const struct row *r)
 	}
 	collect(b, &out);
 	if (p && p->fate == FATE_DROP) {
-		say(b, "drop:");
-		strcat(b->got, drop_key(p->drop));
+		char text[64];
+
+		snprintf(text, sizeof(text), "drop:%s", drop_key(p->drop));
+		say(b, text);
 	}
 	if (p && p->fate != FATE_FORWARD)
 		packet_free(b->pool, p);
@@ -254,6 +265,7 @@ struct script {
 	const char *name;
 	uint32_t quirks;
 	enum offload_mode offload;
+	struct syn_offer offer; /* mss 0: 1460, window scale 7, SACK */
 	struct row rows[16];
 };
 
@@ -375,12 +387,16 @@ static const struct script scripts[] = {
 	{ "an ACK without a handshake starts nothing",
 	  .rows = { { "c", 1, 2, "PA", GET_A, "drop:bad_cookie" }, { "c", 1, 2, "R", NULL, "drop:no_flow" } } },
 	{ "quirk P3: it starts a flow", .quirks = QUIRK_BIT(QUIRK_P3),
-	  .rows = { { "c", 1, 2, "PA", GET_A, "b0:S* 0(0)a1" } } },
+	  .rows = { { "c", 1, 2, "PA", GET_A, "b0:S*[mss 1460 wscale 15] 0(0)a1" } } },
 	{ "half close: the response still comes", .rows = { { "c", 1, 1, "FPA", GET_A, "b0:S* 0(0)a0" },
 							    { "b0", 0, 1, "SA", NULL, "b0:FPA 1(36)a1" },
 							    { "b0", 1, 38, "PA", OK_0, "c:PA 1(38)a38" },
 							    { "b0", 39, 38, "FPA", "tail", "c:FPA 39(4)a38" },
 							    { "c", 38, 44, "A", NULL, "b0:A 38(0)a44" } } },
+	{ "quirk F10: the special SYN is always the same", .quirks = QUIRK_BIT(QUIRK_F10),
+	  .rows = { { "c", 1, 1, "PA", GET_A, "b0:S*[mss 1460 wscale 9 sack] 0(0)a0" } } },
+	{ "the special SYN has what the client offered", .offer = { .mss = 1200, .wscale = 3 },
+	  .rows = { { "c", 1, 1, "PA", GET_A, "b0:S*[mss 1200 wscale 3] 0(0)a0" } } },
 	{ "quirk F5: the FIN is a RST, the rest is lost", .quirks = QUIRK_BIT(QUIRK_F5),
 	  .rows = { SPLICED, { "b0", 1, 37, "FPA", OK_0, "b0:R 37(0)a0 c:RPA 1(38)a37" } } },
 	{ "a second segment while the backend is connected is kept",
@@ -424,6 +440,12 @@ static const struct script scripts[] = {
 		    { "b0", 0, 1, "SA", NULL, "b0:PA 1(55)a1" },
 		    { "c", 60, 1, "PA", "5678" GET_A, "b0:PA 60(40)a1" },
 		    { "c", 56, 1, "PA", "1234", "b0:PA 56(4)a1" } } },
+	{ "empty lines after a body go where the body went",
+	  .rows = { SPLICED,
+		    { "c", 37, 1, "PA", "\r\n\r\n", "b0:PA 37(4)a1" },
+		    { "c", 41, 1, "PA", "\r", "c:A 1(0)a42" },
+		    { "c", 42, 1, "PA", "\n", "b0:PA 41(2)a1" },
+		    { "c", 43, 1, "PA", GET_A, "b0:PA 43(36)a1" } } },
 	{ "a chunked response ends where it ends",
 	  .rows = { SPLICED,
 		    { "b0", 1, 37, "PA", OK_CHUNKED "3\r\nabc\r\n", "c:PA 1(55)a37" },
@@ -462,7 +484,7 @@ START_TEST(scripts_say_what_is_sent)
 	b->config.quirks = s->quirks;
 	for (unsigned i = 0; i < b->config.rule_count; i++)
 		b->config.rules[i].offload = s->offload;
-	bench_start(b, isns[_i % 2]);
+	bench_start(b, isns[_i % 2], s->offer.mss > 0 ? &s->offer : &usual_offer);
 	for (unsigned i = 0; i < ARRAY_LEN(s->rows) && s->rows[i].from; i++) {
 		bench_row(b, &s->rows[i]);
 		ck_assert_msg(matches(s->rows[i].expect, b->got), "%s, row %u: expected \"%s\", got \"%s\"", s->name, i,
@@ -504,7 +526,7 @@ START_TEST(random_packets_do_no_harm)
 	prng_seed(&prng, (uint64_t)_i + 1);
 	b->config.quirks = _i % 4 == 3 ? prng_u32(&prng) & QUIRKS_ALL & ~QUIRK_BIT(QUIRK_P3) : 0;
 	b->config.rules[1].offload = _i % 3;
-	bench_start(b, prng_u32(&prng));
+	bench_start(b, prng_u32(&prng), &usual_offer);
 	for (unsigned n = 0; n < 3000; n++) {
 		struct row r = { .from = froms[prng_below(&prng, ARRAY_LEN(froms))],
 				 .seq = prng_below(&prng, 4) ? b->now_ns % 3 : prng_below(&prng, 300),
@@ -553,7 +575,7 @@ START_TEST(round_robin_follows_weights)
 	bench_config(&b->config);
 	b->config.pools[0] = (struct config_pool){ .member_count = 3, .members = { 0, 1, 2 } };
 	b->config.backends[0].weight = 5;
-	bench_start(b, 1);
+	bench_start(b, 1, &usual_offer);
 	for (unsigned i = 0; i < 14; i++)
 		got[i] = (char)('a' + balance_draw(b->fe, 0));
 	ck_assert_str_eq(got, "aabacaaaabacaa");
