@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* agent.h: the model of a backend's agent: XDP on ingress, TC on egress, around splice.h.
  *
  * Seq map and diff map (paper §4.1) keyed {client address, port, local address, port}. Acts only

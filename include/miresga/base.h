@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* base.h: the few macros that every room uses.
  *
  * MUST() states what our own code guarantees; it stays on in release builds. Bytes that a peer

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* checksum.h: the Internet checksum (RFC 1071) and its incremental update (RFC 1624).
  *
  * The core changes header fields only through the csum_update functions: a checksum that was

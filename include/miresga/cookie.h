@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* cookie.h: the ISN cookie L, by which the switch stays stateless and the front-end verifies
  * the handshake before it makes any state (RFC 4987 §3.6).
  *

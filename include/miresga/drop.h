@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* drop.h: every reason for which a packet ends inside the pipeline. One line here makes the enum
  * value, the counter and the text. A packet without a reason (DROP_NONE) was not dropped. */
 #ifndef MIRESGA_DROP_H

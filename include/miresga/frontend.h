@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* frontend.h: a front-end server: Full Connection Table, FSM, request matching, offload decisions.
  *
  * It sees packets for the VIP and from the backends, with the server's numbers already shifted

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* hash.h: the hashes of the data plane. SipHash-2-4 (Aumasson, Bernstein 2012) keys the ISN
  * cookie and the special SYN's tag; CRC-8 picks the front-end (paper §3.2); CRC-32 is the
  * published switch's ISN (quirk P3). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* packet.h: the one packet descriptor, its pool, and batches.
  *
  * A descriptor is a buffer pointer, a length and the metadata that the pipeline needs; there is

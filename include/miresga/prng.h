@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* prng.h: the one source of chance: splitmix64 seeding xoshiro256** (Blackman, Vigna 2018).
  * One run seed; every component gets a child generator by name, so that adding a draw in one
  * place never changes another place's. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* quirk.h: behaviours of the published code that can be switched back on. The default is
  * corrected; the ids are those of the defect list that docs/quirks.md explains. Each has a test
  * that shows the harm with it and none without. */

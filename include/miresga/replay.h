@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* replay.h: `miresga replay`: a recorded conversation played against the whole pipeline, in
  * virtual time, and the oracle's verdict on it (sim/replay.c, sim/oracle.c). */
 #ifndef MIRESGA_REPLAY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* ring.h: single-producer single-consumer ring of packets; what wires switch, front-ends,
  * agents and servers. Head and tail live on their own cache lines and are published with
  * release/acquire, so that a host may run the two ends in different threads. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* seq.h: TCP sequence numbers, arithmetic modulo 2^32 (RFC 9293 §3.4). Compare and move them
  * only through these helpers. Inline: shared by user space and BPF. */
 #ifndef MIRESGA_SEQ_H

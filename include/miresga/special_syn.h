@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* special_syn.h: the special SYN's tag. Only a front-end can make it, the agent checks it and
  * blanks it with NOPs. TCP option 253 (RFC 6994): kind, length 12, experiment id, SipHash-64
  * over client endpoint, backend endpoint, SEQ and ACK. */

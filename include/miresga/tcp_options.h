@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* tcp_options.h: walking and writing TCP options (RFC 9293 §3.1, RFC 7323, RFC 2018, RFC 6994).
  *
  * tcp_options_parse() never reads beyond `len`. A malformed option ends the walk; what came

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* wire.h: protocol headers as they stand on the wire, big-endian types, and byte access.
  * be16/be32 are distinct under sparse (make tidy), so a missing conversion is an error there. */
 #ifndef MIRESGA_WIRE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* world.h: one process: switch, front-ends and agents wired by packet rings, in virtual time.
  *
  * The world owns the components, the packet pool and every packet in flight. A host (replay,

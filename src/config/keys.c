@@ -127,7 +127,8 @@ static const struct config_key frontends_keys[] = {
 	  .min = 65536,
 	  .max = MI,
 	  .preset = "256KiB",
-	  .help = "Bytes of each reassembly buffer: what one packet can bring at most fits, and so does `http.max_head`" },
+	  .help = "Bytes of each reassembly buffer: what one packet can bring at most fits, and so does "
+		  "`http.max_head`" },
 };
 static const struct config_section frontends_section = { .title = "frontends", KEYS(frontends_keys) };
 

@@ -312,8 +312,7 @@ static const struct {
 	{ HEAD "secret: 0123456789abcdefg\n",
 	  "5:9: secret: expected 32 hex digits, found another character at position 17\n" },
 	/* conflicts */
-	{ HEAD "frontends: {buffer_size: 1KiB}\n",
-	  "5:26: buffer_size: \"1KiB\" is out of range (64KiB to 1MiB)\n" },
+	{ HEAD "frontends: {buffer_size: 1KiB}\n", "5:26: buffer_size: \"1KiB\" is out of range (64KiB to 1MiB)\n" },
 	{ HEAD "switch:\n  table: {stages: 2, table_arrangement: false}\n",
 	  "6:10: switch.table: this geometry holds not one entry (2 stages, two of them lost without "
 	  "table_arrangement, 8 blocks of which a word takes 1)\n" },

@@ -16,11 +16,7 @@ Suite *replay_suite(void);
 #define R N(RESPONSE)
 #define HELLO "SSH-2.0-server\r\n"
 #define ALL_OPTIONS .mss = 1460, .sack_permitted = true, .wscale = 8
-#define HANDSHAKE \
-	C(0, SYN, 0, 0, .mss = 1460), S(1, SYN | ACK, 0, 1, .mss = 1460), \
-	{ \
-		2, 'c', ACK, 1, 1 \
-	}
+#define HANDSHAKE C(0, SYN, 0, 0, .mss = 1460), S(1, SYN | ACK, 0, 1, .mss = 1460), C(2, ACK, 1, 1)
 
 struct want {
 	enum outcome outcome;
@@ -31,7 +27,7 @@ struct talk {
 	const char *name;
 	struct row rows[24];
 	unsigned requests;
-	struct want flows[4]; /* in order of their start; a reason NULL and outcome 0 after `flow_count` */
+	struct want flows[4]; /* in order of their start */
 	unsigned flow_count;
 };
 
