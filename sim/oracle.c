@@ -140,24 +140,33 @@ static void note_taken_over(struct replay_flow *f, const struct segment *s)
 		f->taken_over = MAX(f->taken_over, (uint64_t)ack);
 }
 
-void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
+/* Reads a packet that has reached `side`. Its flow, or NULL if it is none of ours to judge. */
+static struct replay_flow *arrival(struct replay *r, enum side side, struct packet *p, struct view *v)
 {
-	struct replay *r = ctx;
-	struct view v = { .who = "client" };
 	struct replay_flow *f;
-	int64_t at;
 
-	(void)now_ns;
-	if (headers_parse(p) != DROP_NONE || !p->phv.l4_at || p->phv.ip_proto != IP_PROTO_TCP ||
-	    !segment_parse(&v.s, p->data + p->phv.l3_at, p->len - p->phv.l3_at))
-		return;
-	f = replay_flow_find(r, p->phv.dst);
+	if (headers_parse(p) != DROP_NONE || p->phv.ip_proto != IP_PROTO_TCP ||
+	    !segment_parse(&v->s, p->data + p->phv.l3_at, p->len - p->phv.l3_at))
+		return NULL;
+	f = replay_flow_find(r, side == SIDE_CLIENT ? v->s.dst : v->s.src);
+	v->who = side == SIDE_CLIENT ? "client" : "server";
 	if (!checksums_hold(r, p, p->data, p->len)) {
 		r->result->checksum_errors++;
 		if (f)
-			verdict_fault(f, "a packet reached the client with a wrong checksum");
+			verdict_fault(f, "a packet reached the %s with a wrong checksum", v->who);
 	}
-	if (!f || f->dead || !endpoint_equal(p->phv.src, r->config->vip) || !f->syn_seen)
+	return f && !f->dead && f->syn_seen ? f : NULL;
+}
+
+void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
+{
+	struct replay *r = ctx;
+	struct view v = { 0 };
+	struct replay_flow *f = arrival(r, SIDE_CLIENT, p, &v);
+	int64_t at;
+
+	(void)now_ns;
+	if (!f || !endpoint_equal(v.s.src, r->config->vip))
 		return;
 	if ((v.s.flags & TCP_SYN) && (v.s.flags & TCP_ACK)) {
 		if (v.s.ack - f->isn[SIDE_CLIENT] == 1 && !client_connected(f, p))
@@ -165,14 +174,11 @@ void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 		replay_flow_release(r, f, SIDE_CLIENT);
 		return;
 	}
-	if (!f->connected)
-		return;
 	at = stream_offset(&f->stream[SIDE_SERVER], v.s.seq - f->switch_isn);
-	if (is_foreign(f, SIDE_SERVER, at) || (v.s.flags & TCP_RST))
+	if (!f->connected || is_foreign(f, SIDE_SERVER, at) || (v.s.flags & TCP_RST))
 		return;
-	v.scale = f->syn.wscale != TCP_WSCALE_NONE && f->switch_synack.wscale != TCP_WSCALE_NONE
-			  ? f->switch_synack.wscale
-			  : 0;
+	if (f->syn.wscale != TCP_WSCALE_NONE && f->switch_synack.wscale != TCP_WSCALE_NONE)
+		v.scale = f->switch_synack.wscale;
 	check_numbers(r, f, p, &v);
 	deliver(r, f, SIDE_SERVER, &v.s, at);
 	if (!p->host_tag && (v.s.flags & TCP_ACK))
@@ -199,22 +205,13 @@ static uint32_t clock_of(const struct replay *r, const struct replay_flow *f, st
 void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns)
 {
 	struct replay *r = ctx;
-	struct view v = { .who = "server" };
+	struct view v = { 0 };
+	struct replay_flow *f = arrival(r, SIDE_SERVER, p, &v);
 	struct serving *sv;
-	struct replay_flow *f;
 	int64_t at;
 
 	(void)now_ns;
-	if (headers_parse(p) != DROP_NONE || !p->phv.l4_at || p->phv.ip_proto != IP_PROTO_TCP ||
-	    !segment_parse(&v.s, p->data + p->phv.l3_at, p->len - p->phv.l3_at))
-		return;
-	f = replay_flow_find(r, p->phv.src);
-	if (!checksums_hold(r, p, p->data, p->len)) {
-		r->result->checksum_errors++;
-		if (f)
-			verdict_fault(f, "a packet reached a server with a wrong checksum");
-	}
-	if (!f || f->dead || !f->syn_seen)
+	if (!f)
 		return;
 	if (!(f->chosen[backend / 64] & UINT64_C(1) << backend % 64)) {
 		r->result->wrong_backend++;
@@ -231,7 +228,8 @@ void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint6
 		return;
 	/* ISN + 1 stands for byte `base` here, and recorded S + base for it there. */
 	v.ack_shift = sv->isn + 1 - (f->isn[SIDE_SERVER] + (uint32_t)sv->base);
-	v.scale = sv->client_wscale != TCP_WSCALE_NONE && f->synack.wscale != TCP_WSCALE_NONE ? sv->client_wscale : 0;
+	if (sv->client_wscale != TCP_WSCALE_NONE && f->synack.wscale != TCP_WSCALE_NONE)
+		v.scale = sv->client_wscale;
 	v.clock = clock_of(r, f, sv, p, &v.s);
 	check_numbers(r, f, p, &v);
 	deliver(r, f, SIDE_CLIENT, &v.s, at);
