@@ -5,7 +5,8 @@
  * a packet that stems from a recorded one must show its endpoint the recorded ACK, SACK edges,
  * TSecr and effective window, modulo the endpoint's offset and rounding down to its scale, at most
  * 65,535 << scale. What the pipeline makes itself (SYN-ACKs, retransmissions) is free in its
- * numbers, not in its bytes. Checksums are verified from scratch wherever the cause's was right.
+ * numbers, not in its bytes; a SYN-ACK may offer no option that the client did not. Checksums are verified from scratch
+ * wherever the cause's was right.
  *
  * The functions are the world's hooks: arrivals also release what waited for them. Packets of
  * connections that the trace does not have, or that are over, are not judged. */
@@ -169,7 +170,7 @@ void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 	if (!f || !endpoint_equal(v.s.src, r->config->vip))
 		return;
 	if ((v.s.flags & TCP_SYN) && (v.s.flags & TCP_ACK)) {
-		if (v.s.ack - f->isn[SIDE_CLIENT] == 1 && !client_connected(f, p))
+		if (v.s.ack - f->isn[SIDE_CLIENT] == 1 && !client_connected(r, f, p))
 			r->out_of_memory = true;
 		replay_flow_release(r, f, SIDE_CLIENT);
 		return;

@@ -14,11 +14,31 @@
 
 #include "replay_internal.h"
 
-bool client_connected(struct replay_flow *f, const struct packet *p)
+/* What the switch may answer to a client that offered `asked`: nothing more (RFC 7323 §2.2, §3.2;
+ * RFC 2018 §2). NULL if it kept to that. */
+static const char *unasked(const struct tcp_options *asked, const struct tcp_options *answer)
 {
+	if (answer->wscale != TCP_WSCALE_NONE && asked->wscale == TCP_WSCALE_NONE)
+		return "window scale";
+	if (answer->sack_permitted && !asked->sack_permitted)
+		return "SACK";
+	if (answer->has_timestamps && !asked->has_timestamps)
+		return "timestamps";
+	return NULL;
+}
+
+bool client_connected(struct replay *r, struct replay_flow *f, const struct packet *p)
+{
+	const char *extra;
+
 	if (f->connected)
 		return true; /* the first one counts */
 	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &f->switch_synack);
+	extra = unasked(&f->syn, &f->switch_synack);
+	if (extra) {
+		r->result->number_errors++;
+		verdict_fault(f, "the SYN-ACK offers %s, which the client's SYN did not", extra);
+	}
 	f->connected = true;
 	f->switch_isn = p->phv.seq;
 	return ranges_add(&f->stream[SIDE_SERVER].received, 0, 1);

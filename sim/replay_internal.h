@@ -183,7 +183,7 @@ bool server_waits(const struct replay_flow *f, const struct segment *s, char why
 enum release client_send(struct replay *r, struct replay_flow *f, const struct segment *s);
 enum release server_send(struct replay *r, struct replay_flow *f, const struct segment *s);
 /* The SYN-ACK `p` reached the client; false if memory is short. */
-bool client_connected(struct replay_flow *f, const struct packet *p);
+bool client_connected(struct replay *r, struct replay_flow *f, const struct packet *p);
 
 /* replay_serve.c */
 /* The SYN `p` reached the stack of `backend`. */

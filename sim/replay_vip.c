@@ -57,9 +57,28 @@ static struct tally_entry *tally_get(struct tally *t, uint64_t a, uint64_t b)
 	return e;
 }
 
-/* What is remembered of a pair: its last SYN's SEQ, and one of these. */
+/* What is remembered of a pair: its last SYN's SEQ and one of the first two, or the ACK of a
+ * SYN-ACK that a capture shows before its SYN. */
 #define SYN_OPEN (UINT64_C(1) << 32)
 #define SYN_ANSWERED (UINT64_C(2) << 32)
+#define SYNACK_EARLY (UINT64_C(4) << 32)
+
+/* A SYN-ACK may acknowledge data that came with the SYN (RFC 7413). */
+static bool answers(uint32_t ack, uint32_t isn)
+{
+	return ack - isn - 1 <= UINT16_MAX;
+}
+
+/* The handshake of a pair is whole: its server scores. False if memory is short. */
+static bool vip_score(struct tally *servers, struct tally_entry *pair, uint32_t isn, struct endpoint server)
+{
+	struct tally_entry *e = tally_get(servers, endpoint_word(server), 0);
+
+	pair->value = SYN_ANSWERED | isn;
+	if (e)
+		e->value++;
+	return e != NULL;
+}
 
 /* False if memory is short. */
 static bool vip_count(struct tally *pairs, struct tally *servers, const struct segment *s)
@@ -74,21 +93,17 @@ static bool vip_count(struct tally *pairs, struct tally *servers, const struct s
 	if (!e)
 		return false;
 	if (!synack) {
+		if ((e->value & SYNACK_EARLY) && answers((uint32_t)e->value, s->seq))
+			return vip_score(servers, e, s->seq, s->dst);
 		if ((uint32_t)e->value != s->seq || !(e->value & SYN_ANSWERED))
 			e->value = SYN_OPEN | s->seq;
 		return true;
 	}
-	/* It may acknowledge data that came with the SYN (RFC 7413). */
-	if (!(e->value & SYN_OPEN) || s->ack - (uint32_t)e->value - 1 > UINT16_MAX) {
-		if (!e->value)
-			pairs->used--; /* nothing was asked: the place stays unused */
-		return true;
-	}
-	e->value = SYN_ANSWERED | (uint32_t)e->value;
-	e = tally_get(servers, endpoint_word(s->src), 0);
-	if (e)
-		e->value++;
-	return e != NULL;
+	if ((e->value & SYN_OPEN) && answers(s->ack, (uint32_t)e->value))
+		return vip_score(servers, e, (uint32_t)e->value, s->src);
+	if (!(e->value & (SYN_OPEN | SYN_ANSWERED)))
+		e->value = SYNACK_EARLY | s->ack;
+	return true;
 }
 
 bool replay_find_vip(struct trace_reader *t, const volatile int *stop, struct endpoint *vip)

@@ -76,6 +76,7 @@ struct world {
 	size_t overflow_head, overflow_count, overflow_room;
 	uint64_t overflow_lost; /* deletes lost because memory is short: their entries stay */
 	uint64_t drops[DROP_COUNT];
+	uint32_t cause; /* of what a front-end makes now; struct packet */
 	/* Copies of a batch's frames for the tap; NULL without one. */
 	uint8_t *copies;
 	uint32_t copy_len[BATCH_MAX];
@@ -242,6 +243,12 @@ static bool world_submit(struct world *w, const struct control_op *op)
 	return true;
 }
 
+static void world_tell_control(const struct world *w, const struct control_op *op, const struct control_reply *reply)
+{
+	if (w->hooks.control)
+		w->hooks.control(w->hooks.ctx, op, reply, w->now_ns);
+}
+
 /* Takes over what a front-end has put into w->out, answers to its refused adds included. */
 static void world_take_out(struct world *w, unsigned index)
 {
@@ -250,8 +257,10 @@ static void world_take_out(struct world *w, unsigned index)
 	unsigned count;
 
 	for (;;) {
-		while ((p = packet_queue_pop(&w->out.packets)))
+		while ((p = packet_queue_pop(&w->out.packets))) {
+			p->cause = p->frame ? 0 : w->cause;
 			world_push(w, link_frontend(index, LINK_FROM_FRONTEND), p);
+		}
 		count = w->out.op_count;
 		if (!count)
 			break;
@@ -262,8 +271,11 @@ static void world_take_out(struct world *w, unsigned index)
 				.op = ops[i], .status = CONTROL_FULL, .asked_ns = w->now_ns, .applied_ns = w->now_ns
 			};
 
-			if (!world_submit(w, &ops[i]))
+			world_tell_control(w, &ops[i], NULL);
+			if (!world_submit(w, &ops[i])) {
+				world_tell_control(w, &ops[i], &full);
 				frontend_reply(w->frontends[index], &full, &w->out, w->now_ns);
+			}
 			MUST(w->out.op_count + 2 <= OPS_MAX);
 		}
 		timers_set(&w->timers, 0, switch_next_wake(w->sw));
@@ -293,6 +305,7 @@ static void world_control(struct world *w)
 			unsigned index = replies[i].op.frontend;
 
 			MUST(index < w->config->frontends.count);
+			world_tell_control(w, &replies[i].op, &replies[i]);
 			frontend_reply(w->frontends[index], &replies[i], &w->out, w->now_ns);
 			world_take_out(w, index);
 		}
