@@ -23,6 +23,8 @@ struct agent;
 /* The agent of config->backends[index]; NULL if memory is short. */
 struct agent *agent_create(const struct config *config, unsigned index);
 void agent_free(struct agent *a);
+/* For batches: all prefetched first, then all run. Only a hint; the PHV need only be that of the frame, or zero. */
+void agent_prefetch(const struct agent *a, const struct packet *p, bool ingress);
 /* From the wire to the server's stack. Fate: FORWARD, or REPLY (map full: the packet has become a RST to the
  * front-end). */
 void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns);

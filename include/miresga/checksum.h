@@ -2,8 +2,8 @@
 /* checksum.h: the Internet checksum (RFC 1071) and its incremental update (RFC 1624).
  *
  * The core changes header fields only through the csum_update functions: a checksum that was
- * wrong before stays wrong by the same amount, it is never repaired. csum_complete_* compute a
- * checksum from scratch and are for packets that we make ourselves and for the trace reader. */
+ * wrong before stays wrong by the same amount, it is never repaired. csum_ipv4() and
+ * csum_tcp() compute one from scratch, for packets that we make ourselves and for the trace reader. */
 #ifndef MIRESGA_CHECKSUM_H
 #define MIRESGA_CHECKSUM_H
 

@@ -76,7 +76,7 @@ enum isn_mode {
 	ISN_CRC32,  /* as published (quirk P3) */
 };
 
-/* The Offloaded Connection Table's place in SRAM (paper §4.2, Table 1). switch/capacity.h says
+/* The Offloaded Connection Table's place in SRAM (paper §4.2, Table 1). capacity_compute() in switch.h says
  * how many connections that makes. */
 struct config_geometry {
 	uint8_t stages;		/* the table's, small tables arranged beside it; 1..20 */

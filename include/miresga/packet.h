@@ -86,16 +86,14 @@ struct packet {
 	uint32_t frame;	    /* number in the trace, from 1; 0: made by the pipeline */
 	uint32_t cut;	    /* payload bytes of that frame before this packet's (the host's) */
 	uint32_t host_tag;  /* the host's own; 0 in what the pipeline makes */
+	uint32_t cause;	    /* frame 0: number of the frame at hand when it was made, 0: a timer's (the world's) */
 	struct packet *next;
 	struct phv phv;
 	struct packet_note note;
 };
 
-static inline void packet_drop(struct packet *p, enum drop_reason why)
-{
-	p->fate = FATE_DROP;
-	p->drop = (uint8_t)why;
-}
+/* The packet ends here. A function of its own, where a debugger can stop on every drop. */
+void packet_drop(struct packet *p, enum drop_reason why);
 
 static inline struct ipv4_hdr *packet_ip(const struct packet *p)
 {

@@ -113,6 +113,8 @@ void switch_run(struct switch_model *sw, struct batch *b, uint64_t now_ns);
 bool switch_control_submit(struct switch_model *sw, const struct control_op *op, uint64_t now_ns);
 /* When the next operation takes effect; TIME_NEVER if none waits. */
 uint64_t switch_next_wake(const struct switch_model *sw);
+/* No operation takes effect before `until_ns`: the driver is busy, or its CPU is. */
+void switch_control_stall(struct switch_model *sw, uint64_t until_ns);
 /* Applies operations due by `now_ns`, at most `max`, in order; writes their replies. Returns how many. */
 unsigned switch_control_advance(struct switch_model *sw, uint64_t now_ns, struct control_reply *replies, unsigned max);
 

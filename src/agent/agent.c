@@ -9,9 +9,9 @@
  * made, creates or renews it. The SYN-ACK that answers this very SYN makes it READY. A RST that
  * its receiver accepts, or both FINs acknowledged, marks it CLOSING; the removed_ counters move
  * then, but it goes on translating, so that stray retransmissions are not misunderstood, and is
- * reaped after timeouts.linger_ns without a packet (`entries` decreases then). A pair that just
- * falls silent is reaped after timeouts.established_ns. A special SYN for a CLOSING pair makes it
- * new.
+ * reaped after timeouts.linger_ns without a packet (`entries` decreases then), or when its place is
+ * needed. A pair that just falls silent is reaped after timeouts.established_ns. Both may take up
+ * to 1/64 longer, never less. A special SYN for a CLOSING pair makes it new.
  *
  * Between a new special SYN and its SYN-ACK the pair has no Δ: what else passes in that time
  * belongs to the connection before, whose Δ is no longer known, and passes as it is; the
@@ -19,13 +19,13 @@
  * concerns the pair.
  *
  * Invariants: every pair in use is in one hash chain and in one of two lists, `idle` or `linger`,
- * ordered by the time of the last packet (all of a list have the same timeout, so a packet moves
- * its pair to the end): what is due stands in front, nothing is ever searched. The order of
- * removal depends on packets and times alone.
+ * ordered by `last_ns` (all of a list have the same timeout, so who is moved goes to the end): what
+ * is due stands in front, nothing is ever searched. `last_ns` is the time of a packet at most 1/64 of
+ * the timeout before the last one. The order of removal depends on packets and times alone.
  *
  * Refusals: never a drop. Untagged SYNs, SYN-ACKs that answer no special SYN, the host's own
  * connections, other ports, unreadable frames pass untouched; so does a SYN with a wrong tag,
- * counted. With the table full a special SYN turns into a RST to the front-end. */
+ * counted. With the table full of pairs that go on, a special SYN turns into a RST to the front-end. */
 #include "miresga/agent.h"
 
 #include <stdlib.h>
@@ -37,6 +37,8 @@
 
 /* What quirk P2's SYN-ACK announces. */
 #define WSCALE_AS_PUBLISHED 7
+/* The time of a pair's last packet is kept to this share of its timeout. */
+#define TOUCH_SHARE 64
 
 enum {
 	LIST_IDLE,
@@ -100,17 +102,28 @@ static void list_append(struct agent *a, uint32_t i, unsigned list)
 	a->links[head].prev = i;
 }
 
-/* A packet of the pair was seen. */
-static void entry_touch(struct agent *a, uint32_t i, uint64_t now_ns)
+static unsigned list_of(const struct splice *s)
+{
+	return s->flags & SPLICE_CLOSING ? LIST_LINGER : LIST_IDLE;
+}
+
+/* Puts the pair where its flags and the time say. */
+static void entry_move(struct agent *a, uint32_t i, uint64_t now_ns)
 {
 	struct splice *s = &a->entries[i].splice;
-	unsigned list = s->flags & SPLICE_CLOSING ? LIST_LINGER : LIST_IDLE;
 
 	s->last_ns = now_ns;
-	if (a->links[i].next == list_head(a, list))
-		return; /* the last one already */
 	list_remove(a, i);
-	list_append(a, i, list);
+	list_append(a, i, list_of(s));
+}
+
+/* A packet of the pair was seen. Moving it touches its neighbours' memory, so it is not done for each. */
+static void entry_touch(struct agent *a, uint32_t i, uint64_t now_ns)
+{
+	const struct splice *s = &a->entries[i].splice;
+
+	if (now_ns - s->last_ns >= a->timeouts_ns[list_of(s)] / TOUCH_SHARE)
+		entry_move(a, i, now_ns);
 }
 
 static struct splice_key key_make(struct endpoint client, struct endpoint local)
@@ -129,7 +142,7 @@ static bool key_equal(const struct splice_key *x, const struct splice_key *y)
 	       x->local_port == y->local_port;
 }
 
-static uint32_t *bucket_of(const struct agent *a, const struct splice_key *key)
+static inline uint32_t *bucket_of(const struct agent *a, const struct splice_key *key)
 {
 	uint64_t client = (uint64_t)key->client_addr << 16 | key->client_port;
 	uint64_t local = (uint64_t)key->local_addr << 16 | key->local_port;
@@ -138,7 +151,7 @@ static uint32_t *bucket_of(const struct agent *a, const struct splice_key *key)
 }
 
 /* The pair's number, or 0. */
-static uint32_t entry_find(const struct agent *a, const struct splice_key *key)
+static inline uint32_t entry_find(const struct agent *a, const struct splice_key *key)
 {
 	uint32_t i = *bucket_of(a, key);
 
@@ -178,6 +191,17 @@ static void entry_remove(struct agent *a, uint32_t i)
 	a->entries[i].chain = a->unused;
 	a->unused = i;
 	a->stats.entries--;
+}
+
+/* As entry_insert(), but in a full table the pair that ended first gives way. */
+static uint32_t entry_claim(struct agent *a, const struct splice_key *key)
+{
+	uint32_t head = list_head(a, LIST_LINGER), i = entry_insert(a, key);
+
+	if (i || a->links[head].next == head)
+		return i;
+	entry_remove(a, a->links[head].next);
+	return entry_insert(a, key);
 }
 
 struct agent *agent_create(const struct config *config, unsigned index)
@@ -221,12 +245,12 @@ void agent_free(struct agent *a)
 	free(a);
 }
 
-static struct splice_segment segment_of(const struct packet *p)
+/* In place: a structure that is returned is copied while its parts are still on their way to memory. */
+static void segment_open(struct splice_segment *g, const struct packet *p)
 {
-	return (struct splice_segment){
-		.tcp = p->data + p->phv.l4_at,
-		.end = p->data + p->phv.payload_at + p->phv.payload_len,
-	};
+	g->tcp = p->data + p->phv.l4_at;
+	g->end = p->data + p->phv.payload_at + p->phv.payload_len;
+	g->diff = 0;
 }
 
 static void segment_finish(struct packet *p, const struct splice_segment *g)
@@ -284,15 +308,16 @@ static void turn_into_reset(struct packet *p)
 static void announce(struct agent *a, struct packet *p, uint8_t tag_at, uint64_t now_ns)
 {
 	struct splice_key key = key_make(p->phv.src, p->phv.dst);
-	struct splice_segment g = segment_of(p);
+	struct splice_segment g;
 	uint32_t i = entry_find(a, &key);
 	struct splice_options o;
 	struct splice *s;
 	bool ready;
 
 	a->stats.special_syns++;
+	segment_open(&g, p);
 	if (!i)
-		i = entry_insert(a, &key);
+		i = entry_claim(a, &key);
 	if (!i) {
 		a->stats.refused_full++;
 		turn_into_reset(p);
@@ -308,7 +333,7 @@ static void announce(struct agent *a, struct packet *p, uint8_t tag_at, uint64_t
 		a->stats.renewed += ready;
 		p->note.remark = ready ? "special SYN: L stored, Δ will be renewed" : "special SYN: L stored";
 	}
-	entry_touch(a, i, now_ns);
+	entry_move(a, i, now_ns);
 	splice_plain_syn(&g, TCP_HDR_MIN + tag_at, &o);
 	segment_finish(p, &g);
 }
@@ -330,27 +355,27 @@ static void ingress_syn(struct agent *a, struct packet *p, uint64_t now_ns)
 	announce(a, p, o.tag_at, now_ns);
 }
 
-/* Marks the pair when its connection has ended, and moves it to the end of its list. */
+/* Notes the packet's time, and the end of the connection if that was it. */
 static void entry_follow(struct agent *a, uint32_t i, enum splice_end end, uint64_t now_ns)
 {
 	struct splice *s = &a->entries[i].splice;
 
-	if (end != SPLICE_GOES_ON && !(s->flags & SPLICE_CLOSING) && !has_quirk(a, QUIRK_A1)) {
-		s->flags |= SPLICE_CLOSING;
-		a->stats.removed_fin += end == SPLICE_ENDED_FIN;
-		a->stats.removed_rst += end == SPLICE_ENDED_RST;
+	if (LIKELY(end == SPLICE_GOES_ON) || s->flags & SPLICE_CLOSING || has_quirk(a, QUIRK_A1)) {
+		entry_touch(a, i, now_ns);
+		return;
 	}
-	entry_touch(a, i, now_ns);
+	s->flags |= SPLICE_CLOSING;
+	a->stats.removed_fin += end == SPLICE_ENDED_FIN;
+	a->stats.removed_rst += end == SPLICE_ENDED_RST;
+	entry_move(a, i, now_ns);
 }
 
-static struct splice_seen seen_of(const struct packet *p)
+static void seen_take(struct splice_seen *seen, const struct packet *p)
 {
-	return (struct splice_seen){
-		.seq = p->phv.seq,
-		.seq_len = packet_seq_len(p),
-		.ack = p->phv.ack,
-		.tcp_flags = p->phv.tcp_flags,
-	};
+	seen->seq = p->phv.seq;
+	seen->seq_len = packet_seq_len(p);
+	seen->ack = p->phv.ack;
+	seen->tcp_flags = p->phv.tcp_flags;
 }
 
 static void note_translated(struct packet *p, const struct splice *s)
@@ -383,6 +408,19 @@ static bool receive(const struct agent *a, struct packet *p)
 	return headers_parse(p) == DROP_NONE && p->phv.l4_at;
 }
 
+BREAKABLE void agent_prefetch(const struct agent *a, const struct packet *p, bool ingress)
+{
+	const struct ipv4_hdr *ip = packet_ip(p);
+	const struct tcp_hdr *tcp = packet_tcp(p);
+	struct splice_key key;
+
+	if (p->phv.ip_proto != IP_PROTO_TCP || p->len < (uint32_t)p->phv.l4_at + TCP_HDR_MIN)
+		return;
+	key = ingress ? key_make(endpoint_make(ip->src, tcp->sport), a->address)
+		      : key_make(endpoint_make(ip->dst, tcp->dport), a->address);
+	PREFETCH(&a->entries[*bucket_of(a, &key)]);
+}
+
 void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns)
 {
 	struct splice_segment g;
@@ -411,9 +449,9 @@ void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns)
 	if (!i)
 		return;
 	s = &a->entries[i].splice;
-	seen = seen_of(p);
+	seen_take(&seen, p);
 	if (s->flags & SPLICE_READY) {
-		g = segment_of(p);
+		segment_open(&g, p);
 		options_find(a, &g, &o);
 		splice_ingress(s, &g, &o);
 		segment_finish(p, &g);
@@ -424,9 +462,11 @@ void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns)
 	entry_follow(a, i, p->phv.fragment ? SPLICE_GOES_ON : splice_track_ingress(s, &seen), now_ns);
 }
 
-/* True if the SYN-ACK answers the pair's special SYN; then Δ is known. */
-static bool egress_synack(const struct agent *a, struct packet *p, struct splice *s, const struct splice_segment *g)
+/* True if the SYN-ACK answers the pair's special SYN; then Δ is known, and a pair that had ended is none. */
+static bool egress_synack(struct agent *a, struct packet *p, uint32_t i, const struct splice_segment *g,
+			  uint64_t now_ns)
 {
+	struct splice *s = &a->entries[i].splice;
 	bool was_ready = s->flags & SPLICE_READY;
 	struct splice_options o;
 
@@ -435,11 +475,12 @@ static bool egress_synack(const struct agent *a, struct packet *p, struct splice
 	options_find(a, g, &o);
 	if (!splice_learn(s, g, &o))
 		return false;
+	entry_move(a, i, now_ns);
 	p->note.remark = was_ready ? "SYN-ACK again: leaves with SEQ L" : "SYN-ACK: Δ learned, leaves with SEQ L";
 	return true;
 }
 
-void agent_egress(struct agent *a, struct packet *p, uint64_t now_ns)
+BREAKABLE void agent_egress(struct agent *a, struct packet *p, uint64_t now_ns)
 {
 	struct splice_options o = { 0 };
 	struct splice_segment g;
@@ -462,9 +503,9 @@ void agent_egress(struct agent *a, struct packet *p, uint64_t now_ns)
 	if (!i)
 		return;
 	s = &a->entries[i].splice;
-	seen = seen_of(p);
-	g = segment_of(p);
-	if (p->phv.tcp_flags & TCP_SYN && !egress_synack(a, p, s, &g))
+	seen_take(&seen, p);
+	segment_open(&g, p);
+	if (p->phv.tcp_flags & TCP_SYN && !egress_synack(a, p, i, &g, now_ns))
 		return;
 	if (s->flags & SPLICE_READY) {
 		if (s->flags & SPLICE_TS_READY) /* else no option of this direction matters */
@@ -484,7 +525,7 @@ static uint64_t list_due(const struct agent *a, unsigned list)
 
 	if (first == list_head(a, list) || has_quirk(a, QUIRK_A1))
 		return TIME_NEVER;
-	return a->entries[first].splice.last_ns + a->timeouts_ns[list];
+	return a->entries[first].splice.last_ns + a->timeouts_ns[list] + a->timeouts_ns[list] / TOUCH_SHARE;
 }
 
 uint64_t agent_next_wake(const struct agent *a)

@@ -4,7 +4,9 @@
  * This is the only place that shifts sequence numbers, acknowledgements, SACK edges, timestamps,
  * windows and the numbers inside ICMP errors. It compiles for user space (the agent model) and
  * for BPF (XDP on ingress, TC on egress) alike: no libc, no loops without a constant bound, every
- * access checked against `end` right before it is made.
+ * access checked against `end` right before it is made. A BPF program calls splice_options_find() in
+ * a global function, where the kernel's verifier follows the walk once (some 30,000 instructions) and
+ * not once for each path of the caller.
  *
  * Names: L is the initial sequence number that the switch showed the client, S the server's own,
  * Δ = S - L. The client's and the front-end's view is "L space", the server's "S space".
@@ -123,13 +125,14 @@ SPLICE_INLINE splice_u32 splice_get32(const splice_u8 *p)
 	return __builtin_bswap32(v);
 }
 
-/* Adds a change of stored words to the sum. In odd places the bytes weigh the other way round. */
+/* Adds a change of stored words to the sum. In odd places the bytes weigh the other way round:
+ * modulo 2^16 - 1 a shift by eight bits swaps them. */
 SPLICE_INLINE void splice_diff_add(struct splice_segment *g, splice_u32 from, splice_u32 to, splice_u32 at)
 {
 	splice_u64 sum = (splice_u64)(splice_u32)~from + to;
 	splice_u32 d = (splice_u32)sum + (splice_u32)(sum >> 32);
 
-	g->diff += at & 1 ? d << 8 | d >> 24 : d;
+	g->diff += (splice_u64)d << 8 * (at & 1);
 }
 
 SPLICE_INLINE void splice_put16(struct splice_segment *g, splice_u32 at, splice_u16 value)
@@ -196,6 +199,14 @@ SPLICE_INLINE void splice_option_take(const struct splice_segment *g, splice_u32
 	}
 }
 
+/* An offset of an option, known to the verifier as any number below 64 and to the compiler not at
+ * all: so all paths through the walk below are one, and not as many as there are layouts. */
+SPLICE_INLINE splice_u32 splice_option_at(splice_u32 at)
+{
+	__asm__ volatile("" : "+r"(at));
+	return at & 63;
+}
+
 /* Finds the options that matter. Malformed ones end the walk, as in Linux. (tcp_options.h walks
  * in the same way with everything at hand; here the kernel's verifier has to follow.) */
 SPLICE_INLINE void splice_options_find(const struct splice_segment *g, struct splice_options *o)
@@ -204,11 +215,11 @@ SPLICE_INLINE void splice_options_find(const struct splice_segment *g, struct sp
 
 	o->sack_at = o->sack_edges = o->timestamps_at = 0;
 	o->wscale = SPLICE_WSCALE_NONE;
-	/* Nearly every segment carries nothing, or timestamps as RFC 7323 appendix A lays them out. */
-	if (stop == SPLICE_TCP_MIN + 12 && g->tcp + stop <= g->end &&
+	/* Nearly every segment carries nothing, or begins with timestamps as RFC 7323 appendix A lays them out. */
+	if (stop >= SPLICE_TCP_MIN + 12 && g->tcp + SPLICE_TCP_MIN + 12 <= g->end &&
 	    splice_get32(g->tcp + SPLICE_TCP_MIN) == 0x0101080a) {
 		o->timestamps_at = SPLICE_TCP_MIN + 4;
-		return;
+		at += 12;
 	}
 	for (splice_u32 i = 0; i < 40 && at < stop; i++) {
 		const splice_u8 *p = g->tcp + at;
@@ -216,21 +227,25 @@ SPLICE_INLINE void splice_options_find(const struct splice_segment *g, struct sp
 		if (p + 1 > g->end || p[0] == 0)
 			return;
 		if (p[0] == 1) {
-			at++;
+			at = splice_option_at(at + 1);
 			continue;
 		}
 		if (p + 2 > g->end || p[1] < 2 || at + p[1] > stop)
 			return;
 		splice_option_take(g, at, p[1], o);
-		at += p[1];
+		at = splice_option_at(at + p[1]);
 	}
 }
 
-/* The window field for a peer that scales by `theirs` when the sender scales by `ours`. */
+/* The window field for a peer that scales by `theirs` when the sender scales by `ours`. An open
+ * window never becomes 0: its owner, who has closed nothing, would send no update, and the peer
+ * would live on probes. A peer that sends up to a unit too much has that trimmed, and sends it again. */
 SPLICE_INLINE splice_u16 splice_window(splice_u16 window, splice_u8 ours, splice_u8 theirs)
 {
 	splice_u32 w = (splice_u32)window << ours >> theirs;
 
+	if (w == 0 && window != 0)
+		return 1;
 	return w > 65535 ? 65535 : (splice_u16)w;
 }
 
@@ -278,15 +293,16 @@ SPLICE_INLINE void splice_plain_syn(struct splice_segment *g, splice_u32 tag_at,
 }
 
 /* Takes a special SYN into the seq map. Returns true if it is a new announcement: Δ is unknown
- * from now on. The same SYN again (the front-end's retransmission, a duplicate on the wire)
- * changes nothing, since a server that is already connected will not send its SYN-ACK again. */
+ * from now on. The same SYN again (the front-end's retransmission, a duplicate on the wire) changes
+ * nothing once the server has answered, since it will not send its SYN-ACK again; before, what it
+ * says replaces what a copy that the server refused, or never got whole, may have said. */
 SPLICE_INLINE _Bool splice_announce(struct splice *s, const struct splice_segment *g, const struct splice_options *o,
 				    splice_u8 announced_wscale)
 {
 	splice_u32 isn = splice_get32(g->tcp + SPLICE_AT_SEQ), shown = splice_get32(g->tcp + SPLICE_AT_ACK);
 	const splice_u8 *tsecr = g->tcp + o->timestamps_at + 4;
 
-	if (s->flags & SPLICE_ANNOUNCED && s->client_isn == isn && s->shown == shown)
+	if (s->flags & SPLICE_READY && s->client_isn == isn && s->shown == shown)
 		return 0;
 	s->client_isn = isn;
 	s->shown = shown;
@@ -297,7 +313,7 @@ SPLICE_INLINE _Bool splice_announce(struct splice *s, const struct splice_segmen
 	s->client_wscale = o->wscale;
 	s->server_wscale = SPLICE_WSCALE_NONE;
 	s->announced_wscale = announced_wscale;
-	if (o->timestamps_at && tsecr + 4 <= g->end && splice_get32(tsecr)) {
+	if (o->timestamps_at && tsecr + 4 <= g->end) {
 		s->ts_shown = splice_get32(tsecr);
 		s->flags |= SPLICE_TS_ASKED;
 	}

@@ -20,26 +20,26 @@ static uint16_t fold(uint64_t sum)
 uint16_t csum_sum(const void *data, size_t len, uint32_t initial)
 {
 	const uint8_t *p = data;
-	uint64_t a = initial, b = 0;
+	unsigned __int128 sum = initial; /* carries gather above bit 64, where they weigh one again */
 	uint64_t words[4];
+	uint16_t half;
 
-	/* 32-bit halves into 64-bit sums: no carry is lost below 2^33 bytes. */
 	for (; len >= sizeof(words); p += sizeof(words), len -= sizeof(words)) {
 		memcpy(words, p, sizeof(words));
-		for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
-			a += words[i] & 0xffffffff;
-			b += words[i] >> 32;
-		}
+		for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+			sum += words[i];
 	}
-	for (; len >= 2; p += 2, len -= 2) {
-		uint16_t half;
-
+	for (; len >= sizeof(words[0]); p += sizeof(words[0]), len -= sizeof(words[0])) {
+		memcpy(words, p, sizeof(words[0]));
+		sum += words[0];
+	}
+	for (; len >= sizeof(half); p += sizeof(half), len -= sizeof(half)) {
 		memcpy(&half, p, sizeof(half));
-		a += half;
+		sum += half;
 	}
 	if (len)
-		a += *p; /* RFC 1071 §4.1: padded with a zero byte behind */
-	return fold((uint64_t)fold(a) + fold(b));
+		sum += *p; /* RFC 1071 §4.1: padded with a zero byte behind */
+	return fold((uint64_t)fold((uint64_t)sum) + (uint64_t)(sum >> 64));
 }
 
 void csum_replace(be16 *check, uint8_t *field, const uint8_t *with, size_t len, size_t offset)

@@ -103,7 +103,7 @@ void packet_pool_free(struct packet_pool *pool)
 	free(pool);
 }
 
-struct packet *packet_alloc(struct packet_pool *pool, uint32_t len)
+BREAKABLE struct packet *packet_alloc(struct packet_pool *pool, uint32_t len)
 {
 	uint8_t size_class = len <= PACKET_SMALL ? CLASS_SMALL : CLASS_LARGE;
 	struct pool_class *c;
@@ -128,7 +128,7 @@ struct packet *packet_alloc(struct packet_pool *pool, uint32_t len)
 	return p;
 }
 
-void packet_free(struct packet_pool *pool, struct packet *p)
+BREAKABLE void packet_free(struct packet_pool *pool, struct packet *p)
 {
 	struct pool_class *c;
 

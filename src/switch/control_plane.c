@@ -61,7 +61,7 @@ static void overtake_deletes(struct control_plane *c)
 	*waiting(c, at) = add;
 }
 
-bool switch_control_submit(struct switch_model *sw, const struct control_op *op, uint64_t now_ns)
+BREAKABLE bool switch_control_submit(struct switch_model *sw, const struct control_op *op, uint64_t now_ns)
 {
 	struct control_plane *c = &sw->control;
 	uint64_t sent_ns = c->quirk_c3 ? (now_ns / C3_TICK_NS + 1) * C3_TICK_NS : now_ns;
@@ -86,6 +86,11 @@ uint64_t switch_next_wake(const struct switch_model *sw)
 	const struct control_plane *c = &sw->control;
 
 	return c->count ? MAX(waiting(c, 0)->ready_ns, c->free_ns) : TIME_NEVER;
+}
+
+void switch_control_stall(struct switch_model *sw, uint64_t until_ns)
+{
+	sw->control.free_ns = MAX(sw->control.free_ns, until_ns);
 }
 
 static enum control_status apply_add(struct switch_model *sw, const struct control_op *op)

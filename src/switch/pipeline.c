@@ -38,7 +38,7 @@ void switch_neighbour_mac(uint16_t port, uint8_t mac[ETH_ADDR_LEN])
 	memcpy(mac, neighbour, ETH_ADDR_LEN);
 }
 
-void switch_drop(struct switch_model *sw, struct packet *p, enum stage_id stage, enum drop_reason why)
+BREAKABLE void switch_drop(struct switch_model *sw, struct packet *p, enum stage_id stage, enum drop_reason why)
 {
 	packet_drop(p, why);
 	p->note.stage = (uint8_t)stage;
@@ -74,7 +74,7 @@ void switch_free(struct switch_model *sw)
 	free(sw);
 }
 
-void switch_run(struct switch_model *sw, struct batch *b, uint64_t now_ns)
+BREAKABLE void switch_run(struct switch_model *sw, struct batch *b, uint64_t now_ns)
 {
 	MUST(b->count <= BATCH_MAX);
 	for (uint32_t i = 0; i < b->count; i++) {

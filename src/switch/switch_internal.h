@@ -57,11 +57,16 @@ struct switch_tables {
 	struct exact_table dip_one;	       /* DIP Table I: source endpoint and ingress port -> D index */
 	struct endpoint dip_two[BACKENDS_MAX]; /* DIP Table II: D index -> endpoint */
 	uint16_t lb_port[256];		       /* LB index -> port of a front-end */
+	struct exact_table dip_port;	       /* DIP: endpoint -> port, for backends that share an address */
 	struct lpm_table lpm;
 };
 void tables_init(struct switch_tables *t, const struct config *config);
 /* D index of the backend `src` that sits behind `ingress_port`, or EXACT_NONE. */
 uint16_t tables_source_backend(const struct switch_tables *t, struct endpoint src, uint16_t ingress_port);
+
+/* Where `dst` is reached: a backend by address and port, all else by longest prefix match on the
+ * address. LPM_NO_ROUTE if nowhere. */
+uint16_t tables_route(const struct switch_tables *t, struct endpoint dst);
 
 static inline bool port_is_frontend(uint16_t port)
 {
@@ -183,6 +188,9 @@ void switch_neighbour_mac(uint16_t port, uint8_t mac[ETH_ADDR_LEN]);
 
 /* Drops with the counter and the stage that decided. */
 void switch_drop(struct switch_model *sw, struct packet *p, enum stage_id stage, enum drop_reason why);
+/* Sender and receiver of the TCP segment that an ICMP error quotes; false if `p` is no such error (RFC 5508: ports are
+ * in the first 8 bytes). */
+bool switch_quoted_tcp(const struct packet *p, struct endpoint *sender, struct endpoint *receiver);
 /* Fills sw->steering from switch_steering[]. */
 void steering_init(struct switch_model *sw);
 

@@ -188,6 +188,35 @@ START_TEST(test_retransmitted_syn)
 }
 END_TEST
 
+/* A client whose clock offset comes to 0 at some time: the reply carries another number. */
+START_TEST(test_tsval_is_never_zero)
+{
+	struct fixture *f = fixture_create();
+	struct frame_spec s = syn_of(&synacks[LIKE_LINUX]);
+	char client[ENDPOINT_TEXT_MAX];
+	unsigned found = 0;
+
+	f->config.sw.timestamps = true;
+	fixture_start(f);
+	s.src = client;
+	for (uint16_t port = 1; port < 60000; port++) {
+		struct tcp_options o;
+		uint32_t left_ms;
+
+		endpoint_format(endpoint_make(be32_from(0xc0000207), be16_from(port)), client);
+		isn_of(f, &s, 0, &o);
+		left_ms = 0 - o.tsval;
+		if (left_ms % 8000) /* the clock's step */
+			continue;
+		isn_of(f, &s, left_ms * NS_PER_MS, &o);
+		ck_assert_uint_eq(o.tsval, 1);
+		found++;
+	}
+	ck_assert_uint_gt(found, 0);
+	fixture_free(f);
+}
+END_TEST
+
 /* A broken SYN gets a broken SYN-ACK, wrong by the same amount. */
 START_TEST(test_synack_keeps_errors)
 {
@@ -604,6 +633,47 @@ START_TEST(test_lpm)
 }
 END_TEST
 
+/* Backends 0 and 2 are two ports of one host, each behind its own agent. */
+START_TEST(test_backends_that_share_an_address)
+{
+	static const uint8_t error[] = { 3, 4, 0,  0, 0, 0, 0,	 0, 0x45, 0, 0,	   40,	 0,    0,    0, 0, 64, 6,
+					 0, 0, 10, 0, 1, 1, 192, 0, 2,	  7, 0x1f, 0x91, 0x9c, 0x40, 0, 0, 0,  1 };
+	static const uint8_t echo[] = { 8, 0, 0, 0, 0, 1, 0, 1 };
+	static const struct {
+		struct frame_spec frame;
+		uint16_t egress;
+	} rows[] = {
+		{ { .src = CLIENT, .dst = BACKEND0, .port = PORT_FRONTEND(0), .flags = TCP_ACK }, PORT_BACKEND(0) },
+		{ { .src = CLIENT, .dst = "10.0.1.1:8081", .port = PORT_FRONTEND(0), .flags = TCP_ACK },
+		  PORT_BACKEND(2) },
+		{ { .src = CLIENT, .dst = "10.0.1.1:8081", .port = PORT_CLIENT, .flags = TCP_SYN }, PORT_BACKEND(2) },
+		{ { .src = CLIENT, .dst = "10.0.1.1:22", .port = PORT_CLIENT, .flags = TCP_SYN }, PORT_BACKEND(0) },
+		{ { .src = CLIENT, .dst = BACKEND0, .proto = IP_PROTO_ICMP, .l4 = echo, .l4_len = sizeof(echo) },
+		  PORT_BACKEND(0) },
+		/* the error quotes a segment of 10.0.1.1:8081 */
+		{ { .src = "192.0.2.99:1",
+		    .dst = BACKEND0,
+		    .port = PORT_FRONTEND(0),
+		    .proto = IP_PROTO_ICMP,
+		    .l4 = error,
+		    .l4_len = sizeof(error) },
+		  PORT_BACKEND(2) },
+	};
+	struct fixture *f = fixture_create();
+
+	fixture_start(f);
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		struct frame frame;
+		struct packet *p = frame_make(&frame, &rows[i].frame);
+
+		run_one(f->sw, p, T0);
+		ck_assert_uint_eq(p->fate, FATE_FORWARD);
+		ck_assert_msg(p->egress_port == rows[i].egress, "row %u: port %u", i, p->egress_port);
+	}
+	fixture_free(f);
+}
+END_TEST
+
 /* As many backends as there can be: each is known by its own port, D index and route. */
 START_TEST(test_all_backends)
 {
@@ -656,6 +726,7 @@ Suite *switch_suite(void)
 
 	tcase_add_loop_test(tc, test_synack, 0, ARRAY_LEN(synacks));
 	tcase_add_test(tc, test_retransmitted_syn);
+	tcase_add_test(tc, test_tsval_is_never_zero);
 	tcase_add_loop_test(tc, test_synack_keeps_errors, 0, 4);
 	tcase_add_loop_test(tc, test_quirk_p2, 0, 2);
 	tcase_add_loop_test(tc, test_quirk_p3, 0, 3);
@@ -666,6 +737,7 @@ Suite *switch_suite(void)
 	tcase_add_loop_test(tc, test_unreadable, 0, ARRAY_LEN(patches));
 	tcase_add_loop_test(tc, test_batch_size_does_not_matter, 0, 4);
 	tcase_add_test(tc, test_lpm);
+	tcase_add_test(tc, test_backends_that_share_an_address);
 	tcase_add_test(tc, test_all_backends);
 	tcase_add_test(tc, test_pipeline_array);
 	tcase_add_test(tc, test_create_free);

@@ -2,16 +2,29 @@
 /* forwarding.c: stage 6, from the steering decision to an egress port.
  *
  * Front-ends are chosen by the LB index, CRC-8 over <CIP,CPort>, which is the same in both
- * directions (paper §3.2); backends by the D index; all else by longest prefix match on the
- * destination. Here each packet is counted for the way that it takes.
+ * directions (paper §3.2); backends by the D index, or by the endpoint that a front-end wrote; all
+ * else by longest prefix match on the destination. Here each packet is counted for the way that it
+ * takes.
  * Refusal: NO_ROUTE. */
 #include "../switch_internal.h"
 
-/* Longest prefix match. The VIP is routed to nobody, except that a client may have its address (on a loopback): what
- * the service itself sends there goes to the clients. */
-static uint16_t route(const struct switch_model *sw, const struct phv *v)
+/* An ICMP error that a front-end passes on is for whoever sent the segment that it quotes. */
+static struct endpoint destination(const struct packet *p)
 {
-	uint16_t port = lpm_lookup(&sw->tables.lpm, v->dst.addr);
+	struct endpoint sender, receiver;
+
+	if (LIKELY(p->phv.ip_proto == IP_PROTO_TCP) || !port_is_frontend(p->ingress_port) ||
+	    !switch_quoted_tcp(p, &sender, &receiver) || sender.addr != p->phv.dst.addr)
+		return p->phv.dst;
+	return sender;
+}
+
+/* The VIP is routed to nobody, except that a client may have its address (on a loopback): what the
+ * service itself sends there goes to the clients. */
+static uint16_t route(const struct switch_model *sw, const struct packet *p)
+{
+	const struct phv *v = &p->phv;
+	uint16_t port = tables_route(&sw->tables, destination(p));
 
 	if (UNLIKELY(port == LPM_NO_ROUTE) && v->dst.addr == sw->tables.vip.addr &&
 	    (v->from_backend || endpoint_equal(v->src, sw->tables.vip)))
@@ -38,12 +51,12 @@ static void forward(struct switch_model *sw, struct packet *p)
 		st->fast_path_bytes += bytes;
 		break;
 	case STEER_FAST_TO_CLIENT:
-		port = route(sw, v);
+		port = route(sw, p);
 		st->fast_path_packets += port != LPM_NO_ROUTE;
 		st->fast_path_bytes += port != LPM_NO_ROUTE ? bytes : 0;
 		break;
 	case STEER_ROUTE:
-		port = route(sw, v);
+		port = route(sw, p);
 		st->routed_packets += port != LPM_NO_ROUTE;
 		break;
 	case STEER_REPLY_SYNACK:

@@ -54,7 +54,7 @@ static void rewrite_source(struct packet *p, struct endpoint to)
 }
 
 /* TSval: an offset per client and VIP (RFC 7323 §5.4 asks for no common clock) plus time, so that
- * it never falls for one client. */
+ * it never falls for one client. Never 0, which to many a stack means that there is nothing to echo. */
 static uint32_t timestamp_value(const struct config *config, struct endpoint client, uint64_t now_ns)
 {
 	struct {
@@ -63,7 +63,9 @@ static uint32_t timestamp_value(const struct config *config, struct endpoint cli
 	} covered = { endpoint_word(client), endpoint_word(config->vip), "TSval" };
 	uint64_t ticks = now_ns / TIMESTAMP_STEP_NS * (TIMESTAMP_STEP_NS / NS_PER_MS);
 
-	return (uint32_t)(siphash(&config->cookie_key, &covered, sizeof(covered)) + ticks);
+	uint32_t value = (uint32_t)(siphash(&config->cookie_key, &covered, sizeof(covered)) + ticks);
+
+	return value ? value : 1;
 }
 
 static void choose_options(const struct config *config, const struct tcp_options *offered, uint32_t tsval,
@@ -97,7 +99,7 @@ static uint32_t choose_isn(const struct config *config, const struct packet *p, 
 	};
 
 	if (config->sw.isn == ISN_CRC32 || config_has_quirk(config, QUIRK_P3))
-		return hash_crc32(&p->phv.src, sizeof(be32) + sizeof(be16));
+		return cookie_unkeyed_isn(p->phv.src);
 	return cookie_make(&config->cookie_key, p->phv.src, p->phv.dst, p->phv.seq, &offer, now_ns);
 }
 

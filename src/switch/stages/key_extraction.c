@@ -18,18 +18,19 @@ static bool is_icmp_error(const struct packet *p)
 {
 	const struct icmp_hdr *icmp = (const void *)(p->data + p->phv.l4_at);
 
+	if (p->phv.ip_proto != IP_PROTO_ICMP || !p->phv.l4_at || p->phv.fragment)
+		return false;
 	return icmp->type == ICMP_UNREACHABLE || icmp->type == ICMP_TIME_EXCEEDED || icmp->type == ICMP_PARAMETER;
 }
 
-/* The destination of the quoted datagram, if that was TCP sent by the VIP's service. */
-static bool quoted_client(const struct packet *p, struct endpoint vip, struct endpoint *client)
+bool switch_quoted_tcp(const struct packet *p, struct endpoint *sender, struct endpoint *receiver)
 {
 	const uint8_t *quoted = p->data + p->phv.payload_at;
 	const struct ipv4_hdr *ip = (const void *)quoted;
 	const struct tcp_hdr *tcp;
 	uint32_t ihl;
 
-	if (p->phv.payload_len < IPV4_HDR_MIN + QUOTED_L4_MIN || ip->version_ihl >> 4 != 4)
+	if (!is_icmp_error(p) || p->phv.payload_len < IPV4_HDR_MIN + QUOTED_L4_MIN || ip->version_ihl >> 4 != 4)
 		return false;
 	ihl = (ip->version_ihl & 15) * 4u;
 	if (ihl < IPV4_HDR_MIN || p->phv.payload_len < ihl + QUOTED_L4_MIN)
@@ -37,15 +38,15 @@ static bool quoted_client(const struct packet *p, struct endpoint vip, struct en
 	if (ip->proto != IP_PROTO_TCP || be16_to(ip->frag) & IP_OFFSET_MASK)
 		return false;
 	tcp = (const void *)(quoted + ihl);
-	if (!endpoint_equal(endpoint_make(ip->src, tcp->sport), vip))
-		return false;
-	*client = endpoint_make(ip->dst, tcp->dport);
+	*sender = endpoint_make(ip->src, tcp->sport);
+	*receiver = endpoint_make(ip->dst, tcp->dport);
 	return true;
 }
 
 static void extract_from_client(const struct switch_tables *t, struct packet *p)
 {
 	struct phv *v = &p->phv;
+	struct endpoint sender, receiver;
 
 	if (v->dst.addr != t->vip.addr || !v->l4_at)
 		return;
@@ -53,8 +54,10 @@ static void extract_from_client(const struct switch_tables *t, struct packet *p)
 		if (v->dst.port != t->vip.port)
 			return;
 		v->client = v->src;
-	} else if (v->fragment || !is_icmp_error(p) || !quoted_client(p, t->vip, &v->client)) {
-		return;
+	} else {
+		if (!switch_quoted_tcp(p, &sender, &receiver) || !endpoint_equal(sender, t->vip))
+			return;
+		v->client = receiver;
 	}
 	v->direction = DIRECTION_INBOUND;
 }
