@@ -53,6 +53,7 @@ enum fsm_state {
 	X(HELD_GOES_ON, "the entry is gone: the held request goes to the same backend") \
 	X(HELD_MOVES, "the client has acknowledged E: the held request goes to another backend") \
 	X(HELD_REFUSED, "the client has acknowledged E: the bad request is answered") \
+	X(HELD_VOID, "both have closed: what the client sent last reaches nobody") \
 	X(END_UNKNOWN, "a request must move, but E cannot be known") \
 	X(ALL_ACKED, "both FINs are acknowledged") \
 	X(RETRY, "the front-end's retransmission timer") \
@@ -104,6 +105,7 @@ struct frontend_notice {
 	uint32_t client_isn; /* which of the port's connections */
 	uint8_t kind;
 	uint8_t pool, backend, refusal;
+	uint8_t rule, offload; /* of the request: index, and that rule's enum offload_mode */
 	uint64_t delay_ns;
 };
 typedef void frontend_notice_fn(void *ctx, const struct frontend_notice *notice, uint64_t now_ns);
@@ -148,5 +150,7 @@ uint64_t frontend_next_wake(const struct frontend *fe);
 /* Runs what is due by `now_ns`, until out->ops has less than two places left. */
 void frontend_timers(struct frontend *fe, struct frontend_out *out, uint64_t now_ns);
 const struct frontend_stats *frontend_stats(const struct frontend *fe);
+/* The state of the client's flow; FSM_NONE if it has none here. */
+enum fsm_state frontend_flow_state(const struct frontend *fe, struct endpoint client);
 
 #endif

@@ -158,7 +158,7 @@ enum http_result http_response_feed(struct http_response *r, const uint8_t *data
 int rules_match(const struct config *c, const char *host, size_t host_len, const char *path, size_t path_len);
 
 /* A complete small error response with Connection: close, for one of the refusal statuses
- * (400, 404, 408, 431, 501, 503, 504, 505). Static; *len is its length. */
-const char *http_error_response(unsigned status, size_t *len);
+ * (400, 404, 408, 431, 501, 503, 504, 505); to a HEAD request without its content. Static; *len is its length. */
+const char *http_error_response(unsigned status, bool to_head, size_t *len);
 
 #endif

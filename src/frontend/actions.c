@@ -14,6 +14,8 @@ void notice_send(struct work *w, const struct flow *f, enum notice_kind kind, ui
 		.pool = f->held_pool,
 		.backend = f->held_backend,
 		.refusal = f->refusal,
+		.rule = f->held_rule,
+		.offload = f->offload,
 		.delay_ns = delay_ns,
 	};
 
@@ -55,7 +57,7 @@ static void ask(struct work *w, struct flow *f, enum control_kind kind)
 	};
 }
 
-static void entry_delete(struct work *w, struct flow *f)
+static BREAKABLE void entry_delete(struct work *w, struct flow *f)
 {
 	f->want_offload = false;
 	if (f->entry != ENTRY_ADDING && f->entry != ENTRY_PRESENT)
@@ -64,7 +66,7 @@ static void entry_delete(struct work *w, struct flow *f)
 	f->entry = ENTRY_DELETING;
 }
 
-static void entry_add(struct work *w, struct flow *f)
+static BREAKABLE void entry_add(struct work *w, struct flow *f)
 {
 	MUST(f->entry == ENTRY_NONE);
 	ask(w, f, CONTROL_ADD);
@@ -89,6 +91,7 @@ void flow_begin(struct work *w, struct flow *f)
 	f->has_timestamps = h->has_timestamps;
 	f->c_start = f->c_una = f->c_limit = f->c_fed = f->c_nxt = f->c_sent = f->c_owed = seq_add(h->client_isn, 1);
 	f->c_ack = f->s_start = f->s_nxt = seq_add(h->isn, 1);
+	f->s_unseen = f->entry != ENTRY_NONE;
 	f->c_fin_seen = f->c_fin_sent = f->s_fin_seen = f->has_backend = f->ended = false;
 	f->c_body_left = 0;
 	f->c_window = 0;
@@ -125,7 +128,7 @@ static void connect_backend(struct work *w, struct flow *f, uint32_t client_star
 	retry_start(w, f);
 }
 
-static void move(struct work *w, struct flow *f)
+static BREAKABLE void move(struct work *w, struct flow *f)
 {
 	uint32_t end = f->s_nxt;
 
@@ -140,8 +143,8 @@ static void move(struct work *w, struct flow *f)
 static void send_refusal(struct work *w, struct flow *f)
 {
 	unsigned status = refusal_status(f->refusal);
-	size_t len = 0, at = 0, mss = MAX(f->offer.mss, 64);
-	const char *text = status > 0 ? http_error_response(status, &len) : NULL;
+	size_t len = 0, at = 0, mss = flow_payload_max(f, f->offer.mss);
+	const char *text = status > 0 ? http_error_response(status, refusal_to_head(f), &len) : NULL;
 
 	while (len - at > mss) {
 		send_to_client(w, f, seq_add(f->refuse_start, (uint32_t)at), TCP_ACK, text + at, mss);
@@ -154,7 +157,7 @@ static void send_refusal(struct work *w, struct flow *f)
 }
 
 /* From here on the front-end is the server: its response begins at E. */
-static void refuse(struct work *w, struct flow *f)
+static BREAKABLE void refuse(struct work *w, struct flow *f)
 {
 	uint32_t end = f->s_start;
 
@@ -178,7 +181,7 @@ static void refuse(struct work *w, struct flow *f)
 	}
 }
 
-static void end(struct work *w, struct flow *f)
+static BREAKABLE void end(struct work *w, struct flow *f)
 {
 	retry_stop(w, f);
 	entry_delete(w, f);
@@ -189,11 +192,11 @@ static void end(struct work *w, struct flow *f)
 
 /* The numbers are the best we know: an end that expects others answers with a challenge ACK,
  * which the lingering flow carries to the other end, whose RST is then exact (RFC 5961 §3). */
-static void reset_both(struct work *w, struct flow *f)
+static BREAKABLE void reset_both(struct work *w, struct flow *f)
 {
 	send_to_client(w, f, seq_max(f->s_nxt, f->c_ack), TCP_RST, NULL, 0);
 	if (f->has_backend)
-		send_backend_reset(w, f, seq_min(f->c_limit, f->c_nxt));
+		send_backend_reset(w, f, request_backend_next(f));
 	if (f->refusal == REFUSAL_END_UNKNOWN) {
 		w->fe->stats.refused[f->refusal]++;
 		notice_send(w, f, NOTICE_REFUSED, 0);
@@ -201,21 +204,19 @@ static void reset_both(struct work *w, struct flow *f)
 	end(w, f);
 }
 
-/* First bytes that nobody has acknowledged and that are ours to deliver (RFC 6298 §5.4). */
-static void retry_data(struct work *w, struct flow *f)
+static BREAKABLE void abandon(struct work *w, struct flow *f)
 {
-	uint32_t start, end;
-
-	if (!f->buffer)
-		return;
-	start = seq_max(f->c_una, f->buffer->base);
-	end = seq_min(seq_min(f->c_sent, seq_add(start, f->s_mss)), stream_buffer_end(f->buffer));
-	if (seq_lt(start, end) &&
-	    send_to_backend(w, f, start, TCP_ACK | TCP_PSH, stream_buffer_at(f->buffer, start), end - start))
-		w->fe->stats.retransmissions++;
+	send_to_client(w, f, seq_max(f->s_nxt, f->c_ack), TCP_ACK, NULL, 0);
+	send_backend_reset(w, f, request_backend_next(f));
+	end(w, f);
 }
 
-static void acknowledge(struct work *w, struct flow *f)
+static BREAKABLE void retry_data(struct work *w, struct flow *f)
+{
+	request_repeat(w, f);
+}
+
+static BREAKABLE void acknowledge(struct work *w, struct flow *f)
 {
 	/* An old SEQ would make the client answer instead of reading the ACK (RFC 9293 §3.10.7.4). */
 	send_to_client(w, f, seq_max(f->s_nxt, f->c_ack), TCP_ACK, NULL, 0);
@@ -223,62 +224,62 @@ static void acknowledge(struct work *w, struct flow *f)
 		f->c_owed = seq_max(f->c_owed, request_received(f));
 }
 
-static void restart(struct work *w, struct flow *f)
+static BREAKABLE void restart(struct work *w, struct flow *f)
 {
 	/* The old connection's own ends are gone or will find out; its backend is told. */
 	if (f->has_backend && !f->ended)
-		send_backend_reset(w, f, seq_min(f->c_limit, f->c_nxt));
+		send_backend_reset(w, f, request_backend_next(f));
 	if (f->has_backend)
 		f->last_backend = f->backend + 1;
 	end(w, f);
 	flow_begin(w, f);
 }
 
-static void nothing(struct work *w, struct flow *f)
+static BREAKABLE void nothing(struct work *w, struct flow *f)
 {
 	(void)w;
 	(void)f;
 }
 
-static void connect_first(struct work *w, struct flow *f)
+static BREAKABLE void connect_first(struct work *w, struct flow *f)
 {
 	connect_backend(w, f, f->c_start, f->s_start);
 }
 
-static void splice(struct work *w, struct flow *f)
+static BREAKABLE void splice(struct work *w, struct flow *f)
 {
 	retry_stop(w, f);
 	request_deliver(w, f);
 	notice_send(w, f, NOTICE_CONNECTED, 0);
 }
 
-static void hold(struct work *w, struct flow *f)
+static BREAKABLE void hold(struct work *w, struct flow *f)
 {
 	entry_delete(w, f);
 	if (f->held == HELD_FOR_ENTRY)
 		retry_start(w, f); /* a stalled control plane must not hold the request for ever */
 }
 
-static void go_on(struct work *w, struct flow *f)
+static BREAKABLE void go_on(struct work *w, struct flow *f)
 {
 	retry_stop(w, f);
 	assign(f);
 	request_deliver(w, f);
 }
 
-static void reset_backend(struct work *w, struct flow *f)
+static BREAKABLE void reset_backend(struct work *w, struct flow *f)
 {
 	send_backend_reset(w, f, f->c_start);
 	end(w, f);
 }
 
-static void retry_syn(struct work *w, struct flow *f)
+static BREAKABLE void retry_syn(struct work *w, struct flow *f)
 {
 	send_special_syn(w, f);
 	w->fe->stats.retransmissions++;
 }
 
-static void retry_refusal(struct work *w, struct flow *f)
+static BREAKABLE void retry_refusal(struct work *w, struct flow *f)
 {
 	send_refusal(w, f);
 	w->fe->stats.retransmissions++;
@@ -301,10 +302,11 @@ static void (*const actions[FSM_ACTION_COUNT])(struct work *w, struct flow *f) =
 	[ACTION_RETRY_DATA] = retry_data,
 	[ACTION_RETRY_REFUSAL] = retry_refusal,
 	[ACTION_RESTART] = restart,
+	[ACTION_ABANDON] = abandon,
 	[ACTION_END] = end,
 };
 
-void action_run(struct work *w, struct flow *f, enum fsm_action action)
+BREAKABLE void action_run(struct work *w, struct flow *f, enum fsm_action action)
 {
 	actions[action](w, f);
 }

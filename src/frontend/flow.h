@@ -66,7 +66,6 @@ enum held_kind {
 /* A request whose response has not ended: what its response must be read with. */
 #define AWAITED_HEAD 0x01
 #define AWAITED_CONNECT 0x02
-#define AWAITED_UPGRADE 0x04
 #define AWAITED_OFFLOAD_SHIFT 4 /* enum offload_mode */
 #define AWAITED_MAX 64
 
@@ -114,16 +113,17 @@ struct flow {
 
 	/* server half, L space */
 	uint32_t s_start; /* first byte of the present backend's stream (E, or L + 1) */
-	uint32_t s_nxt;	  /* highest end seen */
+	uint32_t s_nxt;	  /* highest end seen; the highest sent unless s_unseen */
 	uint32_t s_fin;
 	uint32_t s_tsval;
 	uint16_t s_mss;
 	bool s_fin_seen;
+	bool s_unseen; /* an entry has been effective on this connection: bytes have passed us by */
 	struct response_tracker response;
 
 	/* the request being matched or held */
 	uint8_t held; /* enum held_kind */
-	uint8_t held_backend, held_pool;
+	uint8_t held_backend, held_pool, held_rule;
 	uint8_t held_awaited;
 	uint8_t refusal; /* enum refusal */
 	uint8_t retry_step;

@@ -93,7 +93,7 @@ static enum fsm_event held_event(const struct flow *f)
 	if (f->held == HELD_FOR_ENTRY)
 		return f->entry == ENTRY_NONE ? EVENT_HELD_GOES_ON : EVENT_NONE;
 	/* Acknowledged, but never seen here: it went by the fast path, and may have been anything. */
-	if (f->response.lost || f->tunnel || seq_gt(f->c_ack, f->response.next))
+	if (f->response.lost || f->tunnel || (f->response.body_left == 0 && seq_gt(f->c_ack, f->response.next)))
 		return EVENT_END_UNKNOWN;
 	/* Equality: beyond E there is nothing to acknowledge, and it holds modulo 2^32. */
 	if (!response_end_known(f, &end) || f->c_ack != end)
@@ -127,6 +127,15 @@ static enum fsm_event premature_fin(const struct flow *f)
 	return EVENT_NONE;
 }
 
+/* The backend closed first, and then the client, behind bytes that no backend will get: a request
+ * that waits, or half a head. The client has the whole response, so nobody misses anything. */
+static bool closed_in_vain(const struct flow *f)
+{
+	bool stuck = f->held != HELD_NOTHING || f->wait_response || f->c_fed == f->c_fin;
+
+	return f->state == FSM_BACKEND_FIN && f->c_fin_seen && !f->c_fin_sent && stuck && seq_gt(f->c_ack, f->s_fin);
+}
+
 static enum fsm_event due_event(const struct flow *f)
 {
 	bool fin_told = f->state == FSM_CLIENT_FIN || f->state == FSM_CLOSING;
@@ -137,6 +146,8 @@ static enum fsm_event due_event(const struct flow *f)
 		return held_event(f);
 	if (all_acked(f))
 		return EVENT_ALL_ACKED;
+	if (closed_in_vain(f))
+		return EVENT_HELD_VOID;
 	if (offload_ready(f))
 		return EVENT_OFFLOAD;
 	return premature_fin(f);
@@ -163,9 +174,10 @@ void flow_settle(struct work *w, struct flow *f)
 			f->refusal = REFUSAL_END_UNKNOWN;
 		if (event == EVENT_OFFLOAD)
 			f->want_offload = false;
-		if (event == EVENT_ALL_ACKED)
+		if (event == EVENT_ALL_ACKED || event == EVENT_HELD_VOID) {
+			w->fe->stats.flows_closed++;
 			notice_send(w, f, NOTICE_CLOSED, 0);
-		w->fe->stats.flows_closed += event == EVENT_ALL_ACKED;
+		}
 		fsm_fire(w, f, event);
 		if (event == EVENT_HELD_GOES_ON)
 			request_continue(w, f);
@@ -225,7 +237,8 @@ void frontend_prefetch(const struct frontend *fe, const struct packet *p)
 	flow_prefetch(&fe->flows, p->phv.client);
 }
 
-void frontend_reply(struct frontend *fe, const struct control_reply *reply, struct frontend_out *out, uint64_t now_ns)
+BREAKABLE void frontend_reply(struct frontend *fe, const struct control_reply *reply, struct frontend_out *out,
+			      uint64_t now_ns)
 {
 	struct work w = { .fe = fe, .out = out, .now_ns = now_ns };
 	struct flow *f = flow_find(&fe->flows, reply->op.client);
@@ -235,7 +248,7 @@ void frontend_reply(struct frontend *fe, const struct control_reply *reply, stru
 		return;
 	latest = reply->op.serial == f->entry_serial;
 	if (reply->op.kind == CONTROL_ADD && there) {
-		f->entry_seen = true;
+		f->entry_seen = f->s_unseen = true;
 		if (latest)
 			f->entry = ENTRY_PRESENT;
 		fe->stats.offloads_effective++;
@@ -252,6 +265,7 @@ void frontend_reply(struct frontend *fe, const struct control_reply *reply, stru
 		f->entry = ENTRY_NONE;
 		/* Whatever the held request is answered with comes this way from its first byte. */
 		f->entry_seen = f->entry_seen && f->held != HELD_FOR_ENTRY;
+		request_ask_progress(&w, f);
 	}
 	flow_settle(&w, f);
 	count_used(fe);
@@ -325,4 +339,11 @@ void frontend_timers(struct frontend *fe, struct frontend_out *out, uint64_t now
 const struct frontend_stats *frontend_stats(const struct frontend *fe)
 {
 	return &fe->stats;
+}
+
+enum fsm_state frontend_flow_state(const struct frontend *fe, struct endpoint client)
+{
+	const struct flow *f = flow_find(&fe->flows, client);
+
+	return f ? f->state : FSM_NONE;
 }

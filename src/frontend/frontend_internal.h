@@ -33,6 +33,7 @@
 	X(RETRY_DATA, "first unacknowledged bytes again") \
 	X(RETRY_REFUSAL, "error response again") \
 	X(RESTART, "forget the old connection, begin the new one") \
+	X(ABANDON, "acknowledge the client's FIN, RST to the backend: the held bytes are nobody's") \
 	X(END, "the flow is over")
 enum fsm_action {
 #define X(name, text) ACTION_##name,
@@ -40,6 +41,9 @@ enum fsm_action {
 #undef X
 	FSM_ACTION_COUNT
 };
+
+/* The timestamps option on an ordinary segment, with its padding (RFC 7323 appendix A). */
+#define TCP_TIMESTAMPS_PADDED 12
 
 /* Cell kinds: 0 is a cell that nobody wrote; a test fails on any. */
 enum fsm_cell_kind {
@@ -96,6 +100,13 @@ static inline bool flow_connected(const struct flow *f)
 	return f->state >= FSM_COMPLETE && f->state <= FSM_CLOSING;
 }
 
+/* Bytes that a segment of ours may carry to an end that announced `mss` (0: nothing): options take
+ * their part of it (RFC 6691 §2). Absurdly small ones are not obeyed. */
+static inline uint16_t flow_payload_max(const struct flow *f, uint16_t mss)
+{
+	return (uint16_t)(MAX(mss > 0 ? mss : TCP_MSS_DEFAULT, 64) - (f->has_timestamps ? TCP_TIMESTAMPS_PADDED : 0));
+}
+
 /* actions.c */
 void action_run(struct work *w, struct flow *f, enum fsm_action action);
 /* Begins the connection that w->handshake proved, in a new flow or over an old one. */
@@ -123,6 +134,10 @@ void request_segment(struct work *w, struct flow *f);
 bool request_continue(struct work *w, struct flow *f);
 /* Sends buffered bytes below c_limit, and the FIN when its turn has come. */
 void request_deliver(struct work *w, struct flow *f);
+/* Repeats the first bytes, or the FIN, that are ours to deliver and that the backend has not acknowledged. */
+void request_repeat(struct work *w, struct flow *f);
+/* What the backend acknowledged by the fast path is not known here: has it say so again, if that matters. */
+void request_ask_progress(struct work *w, struct flow *f);
 /* The backend has acknowledged up to `ack`: lets go of buffered bytes. */
 void request_acknowledged(struct work *w, struct flow *f, uint32_t ack);
 /* The request cannot be served: answered at once, or when the responses before it have ended. */
@@ -131,6 +146,8 @@ void request_refuse(struct work *w, struct flow *f, enum refusal why);
 bool request_acknowledge_held(struct work *w, struct flow *f);
 /* End of the bytes that are ours to deliver to the present backend. */
 uint32_t request_owed(const struct flow *f);
+/* The number that the present backend expects next, as far as we sent: a RST with it is exact. */
+uint32_t request_backend_next(const struct flow *f);
 /* End of the contiguous client bytes that we hold or have passed on. */
 uint32_t request_received(const struct flow *f);
 void request_release_buffer(struct work *w, struct flow *f);
@@ -161,6 +178,8 @@ void send_backend_reset(struct work *w, struct flow *f, uint32_t seq);
 
 /* refusal.c */
 unsigned refusal_status(enum refusal r); /* 0: no response, only a close or reset */
+/* The request that is refused is known to be a HEAD: the response has no content. */
+bool refusal_to_head(const struct flow *f);
 enum refusal refusal_from_status(unsigned status);
 
 /* balance.c */

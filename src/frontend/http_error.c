@@ -24,7 +24,7 @@ ERROR_RESPONSES(X)
 static const struct {
 	unsigned status;
 	const char *bytes;
-	size_t len;
+	size_t len, content_len;
 } responses[] = {
 #define BYTES(status, reason, length, body) \
 	"HTTP/1.1 " #status " " reason "\r\n" \
@@ -33,18 +33,18 @@ static const struct {
 	"Connection: close\r\n" \
 	"\r\n" body
 #define X(status, reason, length, body) \
-	{ status, BYTES(status, reason, length, body), sizeof(BYTES(status, reason, length, body)) - 1 },
+	{ status, BYTES(status, reason, length, body), sizeof(BYTES(status, reason, length, body)) - 1, length },
 	ERROR_RESPONSES(X)
 #undef X
 };
 
-const char *http_error_response(unsigned status, size_t *len)
+const char *http_error_response(unsigned status, bool to_head, size_t *len)
 {
 	unsigned i = 0;
 
 	while (i < ARRAY_LEN(responses) && responses[i].status != status)
 		i++;
 	MUST(i < ARRAY_LEN(responses));
-	*len = responses[i].len;
+	*len = responses[i].len - (to_head ? responses[i].content_len : 0); /* RFC 9110 §9.3.2 */
 	return responses[i].bytes;
 }

@@ -47,13 +47,14 @@ static void take_timestamps(struct flow *f, const struct packet *p)
 		f->s_tsval = o.tsecr; /* until the backend's clock is known: the switch's */
 }
 
-/* True if a segment cannot belong to the flow as it stands, so that it may begin a new one. */
+/* True if a segment hardly belongs to the flow as it stands, so that it may begin a new one. What
+ * does belong is not to be asked: in millions of ACKs some pass for a cookie by chance. */
 static bool foreign(const struct flow *f, const struct packet *p)
 {
-	if (seq_sub(p->phv.seq, 1) == f->client_isn)
+	if (seq_sub(p->phv.seq, 1) == f->client_isn || p->phv.seq == f->c_nxt)
 		return false;
-	return f->state == FSM_NONE || f->state >= FSM_CLIENT_FIN ||
-	       !seq_in(p->phv.seq, seq_sub(f->c_una, FLOW_WINDOW_MAX / 64), FLOW_WINDOW_MAX / 32);
+	return f->state >= FSM_CLIENT_FIN ||
+	       !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX / 64), FLOW_WINDOW_MAX / 32);
 }
 
 static struct flow *flow_open(struct work *w)
@@ -90,15 +91,20 @@ static void inbound_reset(struct work *w, struct flow *f)
 {
 	struct packet *p = w->packet;
 	uint32_t window = MAX((uint32_t)f->c_window << (f->offer.wscale % TCP_WSCALE_NONE), 65536);
+	bool exact = p->phv.seq == f->c_nxt;
+	/* A backend that has not got all bytes before it expects another number. */
+	bool other = exact && flow_connected(f) && seq_lt(request_backend_next(f), p->phv.seq);
 
-	if (p->phv.seq == f->c_nxt) {
+	if (exact) {
 		flow_reset_seen(w, f);
 		fsm_fire(w, f, EVENT_CLIENT_RST);
 	} else if (!seq_in(p->phv.seq, f->c_una, f->c_nxt - f->c_una + window)) {
 		packet_drop(p, DROP_RST_INVALID);
 		return;
 	}
-	if (f->has_backend && (flow_connected(f) || f->state == FSM_LINGER))
+	if (other)
+		send_backend_reset(w, f, request_backend_next(f));
+	if (!other && f->has_backend && (flow_connected(f) || f->state == FSM_LINGER))
 		forward_to_backend(w, f);
 	else
 		p->fate = FATE_ABSORB;
@@ -127,7 +133,12 @@ static void inbound_refusing(struct work *w, struct flow *f)
 	f->c_fin_seen |= fin;
 	if (seq_ge(f->c_ack, f->s_nxt))
 		retry_stop(w, f);
-	fsm_fire(w, f, fin ? EVENT_CLIENT_FIN : len > 0 ? EVENT_CLIENT_DATA : EVENT_CLIENT_ACK);
+	if (fin)
+		fsm_fire(w, f, EVENT_CLIENT_FIN);
+	else if (len > 0)
+		fsm_fire(w, f, EVENT_CLIENT_DATA);
+	else
+		fsm_fire(w, f, seq_lt(end, f->c_nxt) ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_ACK);
 }
 
 /* Ended: strays are carried on, so that the ends can settle what is left between them. */
@@ -169,6 +180,12 @@ static void inbound_segment(struct work *w, struct flow *f)
 		inbound_acknowledgement(w, f);
 }
 
+/* RFC 9293 §3.10.7.4: nobody acknowledges what was not sent; such a number would spoil our own segments. */
+static bool ack_possible(const struct flow *f, uint32_t ack)
+{
+	return seq_le(ack, f->s_nxt) || f->s_unseen || f->entry != ENTRY_NONE;
+}
+
 void inbound_packet(struct work *w)
 {
 	struct packet *p = w->packet;
@@ -187,7 +204,7 @@ void inbound_packet(struct work *w)
 		   !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX), 2 * FLOW_WINDOW_MAX)) {
 		packet_drop(p, DROP_OUT_OF_WINDOW);
 	} else {
-		if (seq_ge(p->phv.ack, f->c_ack)) {
+		if (seq_ge(p->phv.ack, f->c_ack) && ack_possible(f, p->phv.ack)) {
 			f->c_ack = p->phv.ack;
 			f->c_window = p->phv.window;
 		}

@@ -46,7 +46,7 @@ static void outbound_connecting(struct work *w, struct flow *f)
 		return;
 	}
 	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &o);
-	f->s_mss = MAX(o.mss > 0 ? o.mss : TCP_MSS_DEFAULT, 64);
+	f->s_mss = flow_payload_max(f, o.mss);
 	f->s_tsval = o.has_timestamps ? o.tsval : 0;
 	f->want_offload = f->offload == OFFLOAD_ALWAYS;
 	p->fate = FATE_ABSORB;
@@ -73,7 +73,7 @@ static void outbound_reset(struct work *w, struct flow *f)
 /* Quirk F5, the other way. */
 static void outbound_fin_to_rst(struct work *w, struct flow *f)
 {
-	send_backend_reset(w, f, seq_min(f->c_limit, f->c_nxt));
+	send_backend_reset(w, f, request_backend_next(f));
 	fin_to_rst(w->packet);
 	fsm_fire(w, f, EVENT_BACKEND_RST);
 	forward_to_client(w, f);
@@ -104,6 +104,10 @@ static void outbound_segment(struct work *w, struct flow *f)
 	if (fin && !f->s_fin_seen) {
 		f->s_fin_seen = true;
 		f->s_fin = end;
+		if (f->held == HELD_FOR_ENTRY) { /* no response follows that would have to be seen */
+			fsm_fire(w, f, EVENT_HELD_GOES_ON);
+			request_continue(w, f);
+		}
 		fsm_fire(w, f, EVENT_BACKEND_FIN);
 	}
 	forward_to_client(w, f);

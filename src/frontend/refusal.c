@@ -24,6 +24,14 @@ unsigned refusal_status(enum refusal r)
 	return statuses[r];
 }
 
+bool refusal_to_head(const struct flow *f)
+{
+	bool head_read = f->refusal == REFUSAL_NO_RULE || f->refusal == REFUSAL_BACKEND_REFUSED ||
+			 f->refusal == REFUSAL_BACKEND_TIMEOUT;
+
+	return head_read && f->request.is_head;
+}
+
 enum refusal refusal_from_status(unsigned status)
 {
 	for (unsigned r = 0; r < REFUSAL_COUNT; r++)

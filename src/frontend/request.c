@@ -71,11 +71,14 @@ void request_refuse(struct work *w, struct flow *f, enum refusal why)
 		hold(w, f, HELD_TO_REFUSE);
 }
 
-/* The next response must be seen from its first byte if a later request may have to move: so
- * the entry goes before the request is passed on. */
+/* The next response must be seen from its first byte if a later request may have to move, or if it
+ * decides whether a tunnel follows: so the entry goes before the request is passed on. After the
+ * backend's FIN there is no next response. */
 static bool entry_in_the_way(const struct work *w, const struct flow *f)
 {
-	return w->fe->may_move && f->entry != ENTRY_NONE && f->offload != OFFLOAD_ALWAYS;
+	bool must_see = f->wait_response || (w->fe->may_move && f->offload != OFFLOAD_ALWAYS);
+
+	return must_see && f->entry != ENTRY_NONE && !f->s_fin_seen;
 }
 
 static void request_matched(struct work *w, struct flow *f)
@@ -103,6 +106,7 @@ static void request_head(struct work *w, struct flow *f, const uint8_t *head)
 	int rule = rules_match(c, (const char *)head + r->host_at, r->host_len, (const char *)head + r->path_at,
 			       r->path_len);
 	unsigned pool;
+	uint32_t step;
 
 	w->fe->stats.requests++;
 	if (rule < 0) {
@@ -113,6 +117,7 @@ static void request_head(struct work *w, struct flow *f, const uint8_t *head)
 	if (f->chosen[pool] == 0)
 		f->chosen[pool] = (uint16_t)(balance_draw(w->fe, pool) + 1);
 	f->held_pool = (uint8_t)pool;
+	f->held_rule = (uint8_t)rule;
 	f->held_backend = (uint8_t)(f->chosen[pool] - 1);
 	f->offload = (uint8_t)c->rules[rule].offload;
 	f->held_awaited = (uint8_t)((r->is_head ? AWAITED_HEAD : 0) | (r->is_connect ? AWAITED_CONNECT : 0) |
@@ -120,11 +125,9 @@ static void request_head(struct work *w, struct flow *f, const uint8_t *head)
 	w->fe->stats.requests_by_backend[f->held_backend]++;
 	notice_send(w, f, NOTICE_REQUEST, 0);
 	if (r->body == HTTP_BODY_LENGTH) {
-		f->c_body_left = r->body_length;
-		if (f->c_body_left <= FLOW_BODY_STEP) {
-			f->c_fed = seq_add(f->c_fed, (uint32_t)f->c_body_left);
-			f->c_body_left = 0;
-		}
+		step = (uint32_t)MIN(r->body_length, FLOW_BODY_STEP);
+		f->c_fed = seq_add(f->c_fed, step);
+		f->c_body_left = r->body_length - step;
 	}
 	f->wait_response = (r->is_connect || r->wants_upgrade) && !end_lost(f);
 	request_matched(w, f);
@@ -181,58 +184,98 @@ static bool read_bytes(struct work *w, struct flow *f, const uint8_t *bytes, uin
 	return fired;
 }
 
+/* True once the FIN's turn has come: everything before it is the present backend's. */
+static bool fin_assigned(const struct flow *f)
+{
+	return f->c_fin_seen && seq_ge(f->c_limit, f->c_fin);
+}
+
 /* End of what is ours to deliver to the present backend; what is held is owed to a later one. */
 uint32_t request_owed(const struct flow *f)
 {
-	return seq_min(f->c_owed, f->c_limit);
+	return seq_min(f->c_owed, fin_assigned(f) ? seq_add(f->c_fin, 1) : f->c_limit);
 }
 
-/* Bytes that were sent and that are not ours to repeat need no keeping. */
+uint32_t request_backend_next(const struct flow *f)
+{
+	return f->c_fin_sent ? seq_add(f->c_fin, 1) : seq_min(f->c_limit, f->c_nxt);
+}
+
+/* Bytes that were sent need no keeping, unless they are ours to repeat, or become so when we
+ * acknowledge what waits behind them. */
 static void trim_buffer(struct work *w, struct flow *f)
 {
 	struct stream_buffer *b = f->buffer;
+	bool keep_unacked;
 	uint32_t done;
 
 	if (!b)
 		return;
-	done = seq_gt(request_owed(f), f->c_una) ? seq_min(f->c_una, f->c_sent) : f->c_sent;
+	keep_unacked = seq_gt(request_owed(f), f->c_una) || seq_gt(stream_buffer_last(b), f->c_limit);
+	done = seq_min(keep_unacked ? f->c_una : seq_max(f->c_una, f->c_sent), f->c_limit);
 	if (seq_gt(done, b->base))
 		stream_buffer_discard(b, done); /* also of bytes that passed beside the buffer */
-	if (b->range_count == 0 && flow_connected(f) && seq_ge(f->c_sent, b->base))
+	f->c_sent = seq_max(f->c_sent, b->base);
+	if (b->range_count == 0 && flow_connected(f))
 		request_release_buffer(w, f);
+}
+
+/* Sends what is buffered below c_limit; gaps in it pass beside the buffer when they come. */
+static void deliver_bytes(struct work *w, struct flow *f)
+{
+	uint32_t start, end;
+
+	while (stream_buffer_run(f->buffer, f->c_sent, &start, &end) && seq_lt(start, f->c_limit)) {
+		uint32_t len = MIN(seq_min(end, f->c_limit) - start, f->s_mss);
+		bool fin = f->c_fin_seen && seq_add(start, len) == f->c_fin;
+
+		if (!send_to_backend(w, f, start, TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0),
+				     stream_buffer_at(f->buffer, start), len))
+			return;
+		f->c_sent = seq_add(start, len);
+		f->c_fin_sent |= fin;
+	}
 }
 
 void request_deliver(struct work *w, struct flow *f)
 {
-	uint32_t end;
-
 	trim_buffer(w, f);
-	if (!f->buffer)
-		return;
-	end = seq_min(f->c_limit, stream_buffer_end(f->buffer));
-	while (seq_lt(f->c_sent, end)) {
-		uint32_t len = MIN(end - f->c_sent, f->s_mss);
-		bool fin = f->c_fin_seen && seq_add(f->c_sent, len) == f->c_fin;
-
-		if (!send_to_backend(w, f, f->c_sent, TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0),
-				     stream_buffer_at(f->buffer, f->c_sent), len))
-			break;
-		f->c_sent = seq_add(f->c_sent, len);
-		f->c_fin_sent |= fin;
-	}
-	if (f->c_fin_seen && !f->c_fin_sent && f->c_sent == f->c_fin && seq_ge(f->c_limit, f->c_fin))
+	if (f->buffer)
+		deliver_bytes(w, f);
+	if (fin_assigned(f) && !f->c_fin_sent)
 		f->c_fin_sent = send_to_backend(w, f, f->c_fin, TCP_ACK | TCP_FIN, NULL, 0);
-	if (seq_gt(request_owed(f), f->c_una) && seq_gt(f->c_sent, f->c_una))
+	if (seq_gt(request_owed(f), f->c_una))
 		retry_start(w, f);
 	trim_buffer(w, f);
 }
 
+void request_repeat(struct work *w, struct flow *f)
+{
+	uint32_t start, end;
+	bool fin;
+
+	request_deliver(w, f); /* if there was no packet for it before */
+	if (f->buffer && stream_buffer_run(f->buffer, f->c_una, &start, &end) && seq_lt(start, f->c_sent)) {
+		end = seq_min(seq_min(end, f->c_sent), seq_add(start, f->s_mss));
+		fin = f->c_fin_sent && end == f->c_fin;
+		w->fe->stats.retransmissions += send_to_backend(w, f, start, TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0),
+								stream_buffer_at(f->buffer, start), end - start);
+	} else if (f->c_fin_sent && seq_gt(request_owed(f), f->c_fin)) {
+		w->fe->stats.retransmissions += send_to_backend(w, f, f->c_fin, TCP_ACK | TCP_FIN, NULL, 0);
+	}
+}
+
 void request_acknowledged(struct work *w, struct flow *f, uint32_t ack)
 {
-	if (seq_gt(ack, f->c_una) && seq_le(ack, f->c_nxt))
+	bool progress = seq_gt(ack, f->c_una) && seq_le(ack, f->c_nxt);
+
+	if (progress)
 		f->c_una = ack;
-	if (f->retry.list != 0 && f->held != HELD_FOR_ENTRY && seq_ge(f->c_una, request_owed(f)))
+	if (progress && f->retry.list != 0 && f->held != HELD_FOR_ENTRY) {
 		retry_stop(w, f);
+		if (seq_gt(request_owed(f), f->c_una))
+			retry_start(w, f); /* RFC 6298 §5.3: it is alive, the patience begins anew */
+	}
 	trim_buffer(w, f);
 }
 
@@ -244,20 +287,24 @@ static bool holds_part(const struct flow *f)
 	return f->buffer && may_read(f) && seq_gt(f->c_fed, f->c_limit);
 }
 
-/* We acknowledge it, so we must see the backend's ACKs of it. */
-static void part(struct work *w, struct flow *f)
-{
-	if (f->state == FSM_OFFLOADED)
-		fsm_fire(w, f, EVENT_PULL_BACK);
-	fsm_fire(w, f, EVENT_CLIENT_PART);
-}
-
+/* An ACK speaks of everything before it: what went to the backend but was not acknowledged there,
+ * and is not ours to repeat, may yet be lost, and then only the client has it. */
 bool request_acknowledge_held(struct work *w, struct flow *f)
 {
 	if (!holds_part(f) || seq_ge(f->c_owed, stream_buffer_end(f->buffer)))
 		return false;
-	part(w, f);
+	if (f->state == FSM_OFFLOADED)
+		fsm_fire(w, f, EVENT_PULL_BACK); /* so that we see the backend's ACKs */
+	if (seq_lt(f->c_una, f->buffer->base))
+		return false;
+	fsm_fire(w, f, EVENT_CLIENT_PART);
 	return true;
+}
+
+void request_ask_progress(struct work *w, struct flow *f)
+{
+	if (holds_part(f) && seq_lt(f->c_una, f->buffer->base))
+		send_to_backend(w, f, seq_sub(f->buffer->base, 1), TCP_ACK, NULL, 0);
 }
 
 bool request_continue(struct work *w, struct flow *f)
@@ -265,12 +312,12 @@ bool request_continue(struct work *w, struct flow *f)
 	bool fired = false;
 
 	while (f->buffer && may_read(f)) {
-		uint32_t end = stream_buffer_end(f->buffer);
+		uint32_t start, end;
 
-		if (seq_ge(f->c_fed, end))
+		if (!stream_buffer_run(f->buffer, f->c_limit, &start, &end) || start != f->c_limit ||
+		    seq_ge(f->c_fed, end))
 			break;
-		fired |= read_bytes(w, f, stream_buffer_at(f->buffer, f->buffer->base), f->buffer->base,
-				    end - f->buffer->base);
+		fired |= read_bytes(w, f, stream_buffer_at(f->buffer, start), start, end - start);
 	}
 	if (flow_connected(f))
 		request_deliver(w, f);
@@ -337,6 +384,7 @@ static void read_packet(struct work *w, struct flow *f, bool again)
 		if (flow_connected(f)) {
 			f->c_fin_sent |= !!(p->phv.tcp_flags & TCP_FIN);
 			forward_to_backend(w, f);
+			request_deliver(w, f); /* the FIN, if it came first */
 		} else {
 			p->fate = FATE_ABSORB; /* reset meanwhile */
 		}
@@ -357,7 +405,7 @@ void request_segment(struct work *w, struct flow *f)
 	bool again = len > 0 && seq_le(end, f->c_nxt);
 
 	extend_body(f);
-	if (f->c_fin_seen && (seq_gt(end, f->c_fin) || (fin && end != f->c_fin))) {
+	if (f->c_fin_seen ? seq_gt(end, f->c_fin) || (fin && end != f->c_fin) : fin && seq_lt(end, f->c_nxt)) {
 		packet_drop(p, DROP_OUT_OF_WINDOW); /* nothing follows a FIN (RFC 9293 §3.10.7.4) */
 		return;
 	}
@@ -384,8 +432,8 @@ void request_segment(struct work *w, struct flow *f)
 	} else if (f->state == FSM_BACKEND_SYN && !again && config_has_quirk(w->fe->config, QUIRK_F8)) {
 		packet_drop(p, DROP_QUIRK);
 	} else if (keep(w, f) && !request_continue(w, f)) {
-		if (again && holds_part(f))
-			part(w, f); /* our ACK was lost */
+		if (again && holds_part(f) && seq_ge(f->c_owed, end))
+			fsm_fire(w, f, EVENT_CLIENT_PART); /* our ACK was lost */
 		else
 			fsm_fire(w, f, again ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_DATA);
 	}

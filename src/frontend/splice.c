@@ -91,7 +91,7 @@ static uint16_t unscaled_window(const struct flow *f)
 	return (uint16_t)MIN(window, 65535);
 }
 
-void send_special_syn(struct work *w, struct flow *f)
+BREAKABLE void send_special_syn(struct work *w, struct flow *f)
 {
 	const struct config *c = w->fe->config;
 	struct endpoint backend = c->backends[f->backend].address;
@@ -177,7 +177,7 @@ void send_backend_reset(struct work *w, struct flow *f, uint32_t seq)
 	send_to_backend(w, f, seq, TCP_RST, NULL, 0);
 }
 
-void fin_to_rst(struct packet *p)
+BREAKABLE void fin_to_rst(struct packet *p)
 {
 	struct tcp_hdr *tcp = packet_tcp(p);
 	be16 before, after;

@@ -115,6 +115,17 @@ uint32_t stream_buffer_end(const struct stream_buffer *b)
 	return b->range_count > 0 && b->ranges[0].start == b->base ? b->ranges[0].end : b->base;
 }
 
+bool stream_buffer_run(const struct stream_buffer *b, uint32_t from, uint32_t *start, uint32_t *end)
+{
+	for (unsigned i = 0; i < b->range_count; i++)
+		if (seq_gt(b->ranges[i].end, from)) {
+			*start = seq_max(b->ranges[i].start, from);
+			*end = b->ranges[i].end;
+			return true;
+		}
+	return false;
+}
+
 uint32_t stream_buffer_last(const struct stream_buffer *b)
 {
 	return b->range_count > 0 ? b->ranges[b->range_count - 1].end : b->base;

@@ -43,6 +43,8 @@ void stream_buffer_put(struct stream_buffer_pool *pool, struct stream_buffer *b)
 bool stream_buffer_insert(struct stream_buffer *b, uint32_t seq, const uint8_t *data, uint32_t len);
 /* End of the bytes that are contiguous from base; base if there are none. */
 uint32_t stream_buffer_end(const struct stream_buffer *b);
+/* The first run of stored bytes at or after `from`: [*start, *end), *start >= from. False if there is none. */
+bool stream_buffer_run(const struct stream_buffer *b, uint32_t from, uint32_t *start, uint32_t *end);
 /* End of the last range; base if there are none. */
 uint32_t stream_buffer_last(const struct stream_buffer *b);
 /* Forgets everything below `upto` (base <= upto). */

@@ -104,7 +104,7 @@ START_TEST(reassembly_agrees_with_a_bitmap)
 		ck_assert_ptr_nonnull(b);
 		ck_assert_ptr_null(stream_buffer_get(&pool, 0));
 		for (unsigned n = 0; n < 60; n++) {
-			uint32_t at = prng_below(&prng, 1900), len = prng_below(&prng, 101), end = 0;
+			uint32_t at = prng_below(&prng, 1900), len = prng_below(&prng, 101), end = 0, start, stop;
 
 			if (stream_buffer_insert(b, base + at, text + at, len))
 				memset(seen + at, 1, len);
@@ -118,6 +118,15 @@ START_TEST(reassembly_agrees_with_a_bitmap)
 				;
 			ck_assert_uint_eq(stream_buffer_end(b), base + end);
 			ck_assert_int_eq(memcmp(stream_buffer_at(b, base + low), text + low, end - low), 0);
+			for (at = MAX(at, low); at < sizeof(seen) && !seen[at]; at++)
+				;
+			for (end = at; end < sizeof(seen) && seen[end]; end++)
+				;
+			ck_assert_int_eq(stream_buffer_run(b, base + MAX(at, low), &start, &stop), at < sizeof(seen));
+			if (at < sizeof(seen)) {
+				ck_assert_uint_eq(start, base + at);
+				ck_assert_uint_eq(stop, base + end);
+			}
 		}
 		stream_buffer_put(&pool, b);
 	}

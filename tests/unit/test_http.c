@@ -538,8 +538,12 @@ static void check_error_response(unsigned status)
 {
 	struct reading r;
 	size_t len;
-	const char *bytes = http_error_response(status, &len);
+	const char *bytes = http_error_response(status, true, &len);
 
+	reading_of_responses(&r, true, false, (const uint8_t *)bytes, len, CUT_WHOLE);
+	ck_assert_int_eq(r.end, READING_CLEAN);
+	ck_assert_int_eq(memcmp(bytes + len - 4, "\r\n\r\n", 4), 0);
+	bytes = http_error_response(status, false, &len);
 	reading_of_responses(&r, false, false, (const uint8_t *)bytes, len, CUT_WHOLE);
 	ck_assert_int_eq(r.end, READING_CLEAN);
 	ck_assert_uint_eq(r.count, 1);
@@ -573,7 +577,7 @@ START_TEST(every_refusal_can_be_answered)
 	size_t len;
 
 	for (size_t i = 1; i < ARRAY_LEN(statuses); i++)
-		ck_assert_uint_gt((http_error_response(statuses[i], &len), len), 0);
+		ck_assert_uint_gt((http_error_response(statuses[i], false, &len), len), 0);
 }
 END_TEST
 
