@@ -20,10 +20,13 @@ VERSION := 0.1.0
 BUILD ?= build
 VARIANT ?= release
 PREFIX ?= /usr/local
+# Below it, under the program's own path, gdb looks for what it loads by itself. It trusts the system's.
+GDB_AUTO_LOAD ?= $(if $(filter /usr /usr/local,$(PREFIX)),/usr,$(PREFIX))/share/gdb/auto-load
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 AR ?= ar
+GDB ?= gdb
 PKG_CONFIG ?= pkg-config
 # Where the generated C of llhttp lies, and the directory that holds llhttp/llhttp.h.
 LLHTTP_SOURCE ?= /usr/share/llhttp
@@ -86,6 +89,10 @@ all: $(BIN)				## build build/miresga (the default)
 debug:					## build build/debug/miresga for a debugger: -O0 -g3
 	@$(MAKE) --no-print-directory VARIANT=debug all
 
+.PHONY: gdb
+gdb: debug traces			## build build/debug/miresga, start gdb with the helper (docs/debugging.md)
+	@$(GDB) -q -x src/gdb/miresga.py $(BUILD)/debug/miresga
+
 .PHONY: check
 check: $(BIN) $(RUNNER) traces		## build and run every test
 	@$(TEST_ENV) $(RUNNER)
@@ -113,14 +120,19 @@ deps:					## install the packages that the build needs (apt-get)
 .PHONY: install
 install: $(BIN)				## install to PREFIX (/usr/local) below DESTDIR
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/miresga/configs' \
-		'$(DESTDIR)$(PREFIX)/share/doc/miresga'
+		'$(DESTDIR)$(PREFIX)/share/doc/miresga/docs'
 	install -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/miresga'
 	install -m 644 $(wildcard configs/*.yaml) '$(DESTDIR)$(PREFIX)/share/miresga/configs'
-	install -m 644 README.md LICENSE $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/miresga'
+	install -m 644 README.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/miresga'
+	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/miresga/docs'
+	install -d '$(DESTDIR)$(PREFIX)/share/miresga/gdb/miresga_gdb' '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin'
+	install -m 644 src/gdb/miresga.py '$(DESTDIR)$(PREFIX)/share/miresga/gdb'
+	install -m 644 $(wildcard src/gdb/miresga_gdb/*.py) '$(DESTDIR)$(PREFIX)/share/miresga/gdb/miresga_gdb'
+	install -m 644 src/gdb/miresga-gdb.py '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin'
 
 .PHONY: uninstall
 uninstall:				## remove what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/bin/miresga'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/miresga' '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin/miresga-gdb.py'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/miresga' '$(DESTDIR)$(PREFIX)/share/doc/miresga'
 
 .PHONY: clean
@@ -146,6 +158,7 @@ TRACE_FILES := $(patsubst tests/traces/%.gz,$(TRACES)/%,$(wildcard tests/traces/
 	       $(patsubst tests/traces/%,$(TRACES)/%,$(wildcard tests/traces/*.pcap tests/traces/*.pcapng))
 .PHONY: traces
 traces: $(TRACE_FILES)
+	@:
 $(TRACES)/%: tests/traces/%.gz
 	@mkdir -p $(@D)
 	$(call quietly,GZIP,$@) gzip -dc $< > $@
@@ -157,6 +170,9 @@ $(TRACES)/%: tests/traces/%
 .PHONY: have-packages
 have-packages:
 	@CC='$(CC)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh --check build
+
+# Where these are missing, have-packages says so, and not make, that knows no rule for them.
+$(LLHTTP_OBJ:$(OBJ)/llhttp/%.o=$(LLHTTP_SOURCE)/%.c): | have-packages ;
 
 # Rewritten only when compiler or flags differ from the last time.
 .PHONY: FORCE

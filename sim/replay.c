@@ -28,7 +28,7 @@ static double wall_seconds(void)
 
 static bool replay_stopped(const struct replay *r)
 {
-	return (r->options->stop && *r->options->stop) || r->out_of_memory;
+	return (r->options->stop && *r->options->stop && !r->input_cut) || r->out_of_memory;
 }
 
 /* Lets the wall clock catch up with the trace's. */
@@ -91,18 +91,22 @@ static void replay_packets(struct replay *r)
 		if (r->options->progress && result->packets % PROGRESS_EVERY == 0)
 			r->options->progress(r->options->progress_ctx, trace_stats(r->trace)->bytes,
 					     trace_stats(r->trace)->file_bytes, result->packets);
-		if (!replay_sort(r, &p, &s))
+		if (!replay_sort(r, &p, &s)) {
+			observe_read(r, &p, NULL);
 			continue;
+		}
 		result->vip_packets++;
 		if (r->options->speed == REPLAY_TRACE)
 			replay_pace(r, started);
 		world_run(r->world, r->now_ns);
 		replay_segment(r, &s);
+		observe_read(r, &p, &s);
 		world_run(r->world, r->now_ns);
 		replay_release_waiting(r);
 	}
 	result->last_ns = r->now_ns;
-	if (got < 0)
+	/* A signal cuts a read short too: that is no damage. */
+	if (got < 0 && !replay_stopped(r))
 		snprintf(result->trace_error, sizeof(result->trace_error), "%s", trace_error(r->trace));
 }
 
@@ -166,7 +170,7 @@ static int replay_choose_vip(struct replay *r, char error[TRACE_ERROR_MAX])
 		result->vip = *r->options->vip;
 		result->vip_found = true;
 	} else {
-		result->vip_found = replay_find_vip(r->trace, r->options->stop, &result->vip);
+		result->vip_found = replay_find_vip(r->trace, r->input_cut ? NULL : r->options->stop, &result->vip);
 		if (trace_rewind(r->trace)) {
 			snprintf(error, TRACE_ERROR_MAX, "%s", trace_error(r->trace));
 			return -1;
@@ -201,7 +205,13 @@ static int replay_open(struct replay *r, char error[TRACE_ERROR_MAX])
 		.tap = o->pcapng ? taps_hook : NULL,
 	};
 
+	if (o->observer) {
+		hooks.notice = observe_notice;
+		hooks.control = observe_control;
+		hooks.tap = observe_tap;
+	}
 	r->trace = trace_open(o->trace, &trace, error);
+	r->input_cut = trace.spool && o->stop && *o->stop;
 	if (!r->trace || replay_choose_vip(r, error) || output_prepare(o, error) || (o->pcapng && taps_open(r, error)))
 		return -1;
 	r->expectations = calloc(EXPECTATIONS, sizeof(*r->expectations));

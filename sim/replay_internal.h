@@ -10,7 +10,8 @@
  *   oracle.c          what arrives at the endpoints, held against the recording
  *   replay_verdict.c  the outcome of a flow
  *   replay_output.c   --streams and --flows
- *   replay_taps.c     -w */
+ *   replay_taps.c     -w
+ *   replay_observe.c  what an observer is told */
 #ifndef SIM_REPLAY_INTERNAL_H
 #define SIM_REPLAY_INTERNAL_H
 
@@ -134,6 +135,7 @@ struct replay {
 	uint64_t queued_bytes;
 	struct expectation *expectations; /* EXPECTATIONS slots */
 	uint32_t next_tag;
+	bool input_cut; /* the stop request ended a live source: what it gave is played */
 	bool out_of_memory;
 };
 
@@ -216,5 +218,16 @@ void output_failed(struct replay *r, const char *path);
 int taps_open(struct replay *r, char error[TRACE_ERROR_MAX]);
 void taps_hook(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame, uint32_t len,
 	       const struct packet *p, uint64_t now_ns);
+
+/* replay_observe.c: hooks of the world, and what the replay itself tells; nothing without an observer. */
+void observe_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame, uint32_t len,
+		 const struct packet *p, uint64_t now_ns);
+void observe_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns);
+void observe_control(void *ctx, const struct control_op *op, const struct control_reply *reply, uint64_t now_ns);
+/* A frame has been read; `s` is its segment if it is the VIP's TCP, else NULL. */
+void observe_read(struct replay *r, const struct trace_packet *p, const struct segment *s);
+void observe_waits(struct replay *r, const struct replay_flow *f, enum side side, const struct segment *s);
+void observe_leaves(struct replay *r, const struct replay_flow *f, uint32_t frame);
+void observe_verdict(struct replay *r, const struct replay_flow *f);
 
 #endif

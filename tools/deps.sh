@@ -20,6 +20,7 @@ table() {
 	build file    LLHTTP_SOURCE/llhttp.c  node-llhttp
 	test  command tshark                  tshark
 	test  command python3                 python3
+	test  command gdb                     gdb
 	tidy  command clang                   clang
 	tidy  command clang-format            clang-format
 	tidy  command cppcheck                cppcheck
@@ -52,7 +53,8 @@ missing() { # GROUP...
 		what=${what/#LLHTTP_SOURCE/${LLHTTP_SOURCE:-/usr/share/llhttp}}
 		if [ "$what" = CC ]; then
 			what=${cc%% *}
-			[[ $what == *clang* ]] && package=clang
+			# Debian calls the package as the command, gcc-12 and clang-16 included.
+			[ "$what" = cc ] || package=${what##*/}
 		fi
 		have "$kind" "$what" </dev/null || echo "$package"
 	done | sort -u
@@ -82,10 +84,15 @@ if [ "${1:-}" = --check ]; then
 	check_only=yes
 	shift
 fi
-if [ $# = 0 ]; then
-	echo "usage: tools/deps.sh [--check] build|test|tidy..." >&2
-	exit 2
-fi
+for group in "${@:-none}"; do
+	case $group in
+	build | test | tidy) ;;
+	*)
+		echo "usage: tools/deps.sh [--check] build|test|tidy..." >&2
+		exit 2
+		;;
+	esac
+done
 mapfile -t packages < <(missing "$@")
 [ ${#packages[@]} -gt 0 ] || exit 0
 if [ $check_only = yes ]; then

@@ -76,7 +76,7 @@ struct command {
 	int (*run)(const struct cli *cli, const void *options);
 };
 
-extern const struct command cli_check, cli_capacity, cli_replay;
+extern const struct command cli_check, cli_capacity, cli_replay, cli_explain, cli_script;
 
 /* The options that every command has. */
 extern const struct cli_option cli_global_options[];

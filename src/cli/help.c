@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -40,12 +41,12 @@ int cli_failure(const struct cli *cli, const char *format, ...)
 
 bool cli_use_color(const struct cli *cli, int fd)
 {
-	const char *no_color = getenv("NO_COLOR");
+	const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
 	if (cli->globals.color != COLOR_AUTO)
 		return cli->globals.color == COLOR_ALWAYS;
 	/* https://no-color.org: present and not empty. */
-	return isatty(fd) && !(no_color && *no_color);
+	return isatty(fd) && !(no_color && *no_color) && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
 static void print_options(const struct cli_option *rows, size_t count)

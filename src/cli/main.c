@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "miresga/nearest.h"
 
-static const struct command *const commands[] = { &cli_replay, &cli_check, &cli_capacity };
+static const struct command *const commands[] = { &cli_replay, &cli_explain, &cli_script, &cli_check, &cli_capacity };
 
 static const struct command *find_command(const struct cli *cli, const char *name)
 {

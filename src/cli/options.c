@@ -65,7 +65,7 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 	if (*text < '0' || *text > '9')
 		return false;
 	errno = 0;
-	*value = strtoull(text, &end, 0);
+	*value = strtoull(text, &end, 10);
 	return errno == 0 && *end == '\0' && *value >= min && *value <= max;
 }
 
@@ -133,6 +133,23 @@ static int store_item(const struct parse *p, const struct target *t, const char 
 	return 0;
 }
 
+static int store_text(const struct parse *p, const struct target *t, const char *value)
+{
+	const char **text = (void *)(t->base + t->row->at);
+	char name[80];
+
+	if (*text) {
+		cli_usage_error(p->cli, "%s: given twice: '%s' and '%s'", row_name(t->row, name), *text, value);
+		return -1;
+	}
+	if (*value == '\0') {
+		cli_usage_error(p->cli, "%s: the value is empty", row_name(t->row, name));
+		return -1;
+	}
+	*text = value;
+	return 0;
+}
+
 static int store(const struct parse *p, const struct target *t, const char *value)
 {
 	switch (t->row->kind) {
@@ -140,8 +157,7 @@ static int store(const struct parse *p, const struct target *t, const char *valu
 		*(bool *)(void *)(t->base + t->row->at) = true;
 		return 0;
 	case OPTION_TEXT:
-		*(const char **)(void *)(t->base + t->row->at) = value;
-		return 0;
+		return store_text(p, t, value);
 	case OPTION_NUMBER:
 		return store_number(p, t, value);
 	case OPTION_CHOICE:
@@ -173,6 +189,19 @@ static struct target find(const struct parse *p, const char *name, size_t len, c
 	return t;
 }
 
+/* An option that resembles none. A command's own are unknown until it is named. */
+static void unlisted(const struct parse *p, const char *dashes, const char *word)
+{
+	const struct command *c = p->cli->command;
+
+	if (c)
+		cli_usage_error(p->cli, "unknown option '%s%s'; 'miresga %s --help' lists the options", dashes, word,
+				c->name);
+	else
+		cli_usage_error(p->cli, "unknown option '%s%s' before the command; 'miresga --help' lists those",
+				dashes, word);
+}
+
 static int unknown_long(const struct parse *p, const char *name, size_t len)
 {
 	const struct command *c = p->cli->command;
@@ -188,8 +217,7 @@ static int unknown_long(const struct parse *p, const char *name, size_t len)
 	if (near.best)
 		cli_usage_error(p->cli, "unknown option '--%s'; did you mean '--%s'?", word, near.best);
 	else
-		cli_usage_error(p->cli, "unknown option '--%s'; 'miresga%s%s --help' lists the options", word,
-				c ? " " : "", c ? c->name : "");
+		unlisted(p, "--", word);
 	return -1;
 }
 
@@ -223,8 +251,7 @@ static int parse_letters(struct parse *p, const char *arg)
 		const char *value = NULL;
 
 		if (!t.row) {
-			cli_usage_error(p->cli, "unknown option '-%c'; 'miresga%s%s --help' lists the options", *letter,
-					p->cli->command ? " " : "", p->cli->command ? p->cli->command->name : "");
+			unlisted(p, "-", (const char[]){ *letter, '\0' });
 			return -1;
 		}
 		if (t.row->kind == OPTION_FLAG) {

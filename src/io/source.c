@@ -39,10 +39,10 @@ static int copy_all(struct source *s, int to, char error[TRACE_ERROR_MAX])
 	for (;;) {
 		ssize_t got = read(s->fd, s->buffer, sizeof(s->buffer));
 
-		if (got < 0)
+		if (got < 0 && errno != EINTR)
 			return fail(s, strerror(errno), error);
-		if (got == 0)
-			return 0;
+		if (got <= 0)
+			return 0; /* Ctrl-C ends a live source; what it gave counts */
 		for (ssize_t done = 0; done < got;) {
 			ssize_t put = write(to, s->buffer + done, (size_t)(got - done));
 

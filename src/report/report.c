@@ -16,8 +16,9 @@ static const char *const refusal_texts[] = {
 #undef X
 };
 
-#define LABEL_WIDTH 26
-#define VALUE_WIDTH 14
+/* Remarks of up to 40 characters end at column 80. */
+#define LABEL_WIDTH 22
+#define VALUE_WIDTH 12
 
 enum row_kind {
 	ROW_ALWAYS,
@@ -65,13 +66,13 @@ static void report_trace(const struct report_style *s, const struct replay_repor
 	snprintf(remark, sizeof(remark), "to or from %s",
 		 r->vip_found ? endpoint_format(r->vip, vip) : "the VIP, which was not found");
 	row(s, ROW_ALWAYS, "of the service", r->vip_packets, remark);
-	row(s, ROW_ALWAYS, "flows", r->flows, "");
-	row(s, ROW_ALWAYS, "requests", r->requests, "");
+	row(s, ROW_ALWAYS, "flows", r->flows, "TCP connections to the service");
+	row(s, ROW_ALWAYS, "requests", r->requests, "that the front-ends read in them");
 	for (unsigned i = SKIP_NONE + 1; i < SKIP_COUNT; i++) {
 		row(s, ROW_IF_NONZERO, "flows skipped", r->skipped_flows[i], skip_text(i));
 		row(s, ROW_IF_NONZERO, "packets skipped", r->skipped_packets[i], skip_text(i));
 	}
-	row(s, ROW_IF_NONZERO, "checksums completed", r->trace.completed, "left wrong by offloading or anonymising");
+	row(s, ROW_IF_NONZERO, "checksums completed", r->trace.completed, "wrong in the trace, as by offloading");
 	row(s, ROW_IF_NONZERO, "datagrams reassembled", r->trace.reassembled, "");
 	row(s, ROW_IF_NONZERO, "frames cut short", r->trace.kinds[TRACE_CUT], "by the snapshot length");
 	row(s, ROW_IF_NONZERO, "frames malformed", r->trace.kinds[TRACE_MALFORMED], "");
@@ -80,7 +81,7 @@ static void report_trace(const struct report_style *s, const struct replay_repor
 
 static void report_verification(const struct report_style *s, const struct replay_result *r)
 {
-	section(s, "Verification", "");
+	section(s, "Verification", "what each end got, against the recording");
 	row(s, ROW_ALWAYS, "byte-exact flows", r->outcomes[OUTCOME_BYTE_EXACT],
 	    "both ends got exactly the recorded bytes");
 	row(s, ROW_IF_NONZERO, "refused flows", r->outcomes[OUTCOME_REFUSED], "answered with an error by policy");
@@ -90,13 +91,12 @@ static void report_verification(const struct report_style *s, const struct repla
 	    "an end got other bytes or numbers than recorded");
 	row(s, ROW_IF_NONZERO, "incomplete flows", r->outcomes[OUTCOME_INCOMPLETE],
 	    "the recording could not be played to its end");
-	row(s, ROW_IF_NONZERO, "packets left blocked", r->blocked_packets, "their sender never got what they follow");
-	row(s, ROW_IF_NONZERO, "wrong numbers", r->number_errors,
-	    "ACK, SACK, TSecr or window other than in the recording");
+	row(s, ROW_IF_NONZERO, "packets left blocked", r->blocked_packets, "what they wait for never arrived");
+	row(s, ROW_IF_NONZERO, "wrong numbers", r->number_errors, "ACK, SACK, TSecr or window");
 	row(s, ROW_ALWAYS, "checksum errors", r->checksum_errors, "on any tap");
 	row(s, ROW_IF_NONZERO, "at a wrong backend", r->wrong_backend, "packets");
-	row(s, ROW_ALWAYS, "left behind", r->leaked, "flows, table and map entries after the longest timeout");
-	row(s, ROW_IF_NONZERO, "ended by timeouts", r->timed_out, "flows whose end the recording does not hold");
+	row(s, ROW_ALWAYS, "left behind", r->leaked, "entries, after the longest timeout");
+	row(s, ROW_IF_NONZERO, "ended by timeouts", r->timed_out, "the recording does not hold their end");
 }
 
 static void report_switch(const struct report_style *s, const struct replay_report *report)
@@ -104,20 +104,20 @@ static void report_switch(const struct report_style *s, const struct replay_repo
 	const struct switch_stats *sw = &report->result->sw;
 	char packets[TEXT_NUMBER_MAX], bytes[TEXT_NUMBER_MAX], remark[REMARK_MAX];
 
-	section(s, "Switch", "");
+	section(s, "Switch", "answers the handshakes; carries offloaded flows alone, on the fast path");
 	row(s, ROW_ALWAYS, "handshakes answered", sw->syn_answered, "SYN-ACKs of the switch's own");
 	snprintf(remark, sizeof(remark), "%s of packets, %s of bytes",
 		 text_share(sw->fast_path_packets, sw->fast_path_packets + sw->to_frontend_packets, packets),
 		 text_share(sw->fast_path_bytes, sw->fast_path_bytes + sw->to_frontend_bytes, bytes));
 	row(s, ROW_ALWAYS, "fast path packets", sw->fast_path_packets, remark);
-	row(s, ROW_ALWAYS, "packets to front-ends", sw->to_frontend_packets, "");
+	row(s, ROW_ALWAYS, "packets to front-ends", sw->to_frontend_packets, "the slow path");
 	row(s, ROW_IF_NONZERO, "packets routed", sw->routed_packets, "by longest prefix match");
 	row(s, ROW_IF_NONZERO, "ARP requests answered", sw->arp_answered, "");
 	snprintf(remark, sizeof(remark), "entries added; at most %s at once", text_count(sw->entries_peak, packets));
 	row(s, ROW_ALWAYS, "flows offloaded", sw->adds, remark);
-	row(s, ROW_IF_NONZERO, "not offloaded", sw->add_full, "no place in the table: stayed on the slow path");
-	row(s, ROW_IF_NONZERO, "adds of existing entries", sw->add_exists, "");
-	row(s, ROW_IF_NONZERO, "deletes of missing entries", sw->delete_missing, "");
+	row(s, ROW_IF_NONZERO, "not offloaded", sw->add_full, "table full: stayed on the slow path");
+	row(s, ROW_IF_NONZERO, "additions refused", sw->add_exists, "the entry was there already");
+	row(s, ROW_IF_NONZERO, "deletions refused", sw->delete_missing, "there was no such entry");
 	row(s, ROW_IF_NONZERO, "cuckoo moves", sw->cuckoo_moves, "");
 }
 
@@ -125,7 +125,7 @@ static void report_frontends(const struct report_style *s, const struct replay_r
 {
 	char a[TEXT_NUMBER_MAX], b[TEXT_NUMBER_MAX], c[TEXT_NUMBER_MAX], d[TEXT_NUMBER_MAX], e[TEXT_NUMBER_MAX];
 
-	section(s, "Front-ends", "");
+	section(s, "Front-ends", "read the requests, choose the backends, carry what is not offloaded");
 	fprintf(s->out, "  %-16s %10s %10s %10s %10s %10s\n", "", "flows", "requests", "packets", "offloads", "moves");
 	for (unsigned i = 0; i < r->frontend_count; i++) {
 		const struct frontend_stats *f = &r->frontends[i];
@@ -143,14 +143,14 @@ static void report_backends(const struct report_style *s, const struct replay_re
 	const struct replay_result *r = report->result;
 	char a[TEXT_NUMBER_MAX], b[TEXT_NUMBER_MAX], c[TEXT_NUMBER_MAX], d[TEXT_NUMBER_MAX];
 
-	section(s, "Backends", "");
-	fprintf(s->out, "  %-16s %10s %10s %10s %10s\n", "", "flows", "requests", "in", "out");
+	section(s, "Backends", "the servers; a flow that moved counts at each of its own");
+	fprintf(s->out, "  %-16s %10s %10s %11s %11s\n", "", "flows", "requests", "packets in", "packets out");
 	for (unsigned i = 0; i < r->backend_count; i++) {
 		const struct agent_stats *st = &r->backends[i];
 
 		if (st->ingress_packets + st->egress_packets == 0 && !s->verbose)
 			continue;
-		fprintf(s->out, "  %-16s %10s %10s %10s %10s\n", report->config->backends[i].name,
+		fprintf(s->out, "  %-16s %10s %10s %11s %11s\n", report->config->backends[i].name,
 			text_count(r->backend_flows[i], a), text_count(r->backend_requests[i], b),
 			text_count(st->ingress_packets, c), text_count(st->egress_packets, d));
 	}
@@ -182,10 +182,10 @@ static void report_speed(const struct report_style *s, const struct replay_resul
 	char value[TEXT_NUMBER_MAX], remark[REMARK_MAX];
 
 	section(s, "Speed", "");
-	snprintf(remark, sizeof(remark), "%s of virtual time, the last timeouts included",
+	snprintf(remark, sizeof(remark), "for %s of virtual time",
 		 text_duration(r->virtual_ns, (char[TEXT_NUMBER_MAX]){ 0 }));
 	row_text(s, "time", text_duration((uint64_t)(r->seconds * 1e9), value), remark);
-	row(s, ROW_ALWAYS, "packets per second", (uint64_t)rate, "of the trace, reading and verifying included");
+	row(s, ROW_ALWAYS, "packets per second", (uint64_t)rate, "reading and verifying included");
 }
 
 static void report_findings(const struct report_style *s, const struct replay_result *r)
@@ -253,6 +253,19 @@ static void say_failure(struct sentence *s, const struct replay_result *r, uint6
 	say(s, "%s flows byte-exact.", text_count(played, count));
 }
 
+static void say_nothing_played(struct sentence *s, const struct replay_result *r)
+{
+	uint64_t skipped = r->outcomes[OUTCOME_SKIPPED];
+	char vip[ENDPOINT_TEXT_MAX];
+
+	if (r->vip_found && r->vip_packets + skipped == 0 && !r->interrupted)
+		say(s, "No TCP packet to or from %s in the trace: nothing to replay.", endpoint_format(r->vip, vip));
+	else if (skipped || r->vip_found)
+		say(s, "No flow could be replayed.");
+	else
+		say(s, "No TCP handshake in the trace: nothing to replay.");
+}
+
 void report_replay_verdict(const struct replay_result *r, char text[REPORT_VERDICT_MAX])
 {
 	struct sentence s = { .text = text };
@@ -267,8 +280,7 @@ void report_replay_verdict(const struct replay_result *r, char text[REPORT_VERDI
 	if (replay_failed(r)) {
 		say_failure(&s, r, played);
 	} else if (played == 0) {
-		say(&s, skipped || r->vip_found ? "No flow could be replayed."
-						: "No TCP handshake in the trace: nothing to replay.");
+		say_nothing_played(&s, r);
 	} else if (refused == 0) {
 		say(&s, played == 1 ? "The one flow is byte-exact." : "All %s flows byte-exact.",
 		    text_count(played, count));
@@ -284,11 +296,16 @@ void report_replay_verdict(const struct replay_result *r, char text[REPORT_VERDI
 	}
 }
 
+/* Red, yellow, green: an interrupted run has found nothing wrong, nor shown that nothing is. */
+static const char *verdict_color(const struct replay_result *r)
+{
+	return replay_failed(r) ? "\033[1;31m" : r->interrupted ? "\033[1;33m" : "\033[1;32m";
+}
+
 void report_replay(const struct report_style *style, const struct replay_report *report)
 {
 	const struct replay_result *r = report->result;
 	char verdict[REPORT_VERDICT_MAX];
-	bool failed = replay_failed(r);
 
 	if (!style->quiet) {
 		report_trace(style, report);
@@ -302,6 +319,5 @@ void report_replay(const struct report_style *style, const struct replay_report 
 		fputc('\n', style->out);
 	}
 	report_replay_verdict(r, verdict);
-	fprintf(style->out, "%s%s%s\n", color(style, failed ? "\033[1;31m" : "\033[1;32m"), verdict,
-		color(style, "\033[0m"));
+	fprintf(style->out, "%s%s%s\n", color(style, verdict_color(r)), verdict, color(style, "\033[0m"));
 }

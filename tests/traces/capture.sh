@@ -744,8 +744,8 @@ demo_client() # N
 		next a.example /64k.txt
 		next b.example /1k.txt
 		;;
-	19) next a.example /100k.txt ;;
-	20) next b.example /64k.txt ;;
+	19) next a.example /1m.txt ;;
+	20) next b.example /1m.txt ;;
 	21)
 		next a.example /upload --data-binary "@$TMP/www/a.example/10k.txt"
 		next a.example /gzip/64k.txt -H 'Accept-Encoding: gzip'
@@ -770,8 +770,8 @@ make_demo()
 	expect demo 28 http.request
 	expect demo 3 'http.content_length >= 65536'
 	expect_switch demo 4
-	keep demo plain "20 connections from 12 addresses, 28 requests of both hosts: three elephants (64 KiB, 64 KiB," \
-		"100 KiB), switches of host, a POST, a chunked response"
+	keep demo gz "20 connections from 12 addresses, 28 requests of both hosts: three elephants (64 KiB, 1 MiB," \
+		"1 MiB), switches of host, a POST, a chunked response"
 }
 
 # ---- the run -------------------------------------------------------------------------------------------------------

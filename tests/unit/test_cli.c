@@ -27,6 +27,7 @@ Suite *cli_suite(void);
 
 struct call {
 	const char *arguments;	 /* separated by single blanks; $T stands for MIRESGA_TRACES */
+	const char *file, *link; /* what $F and $L stand for */
 	const char *stdout_path; /* NULL: captured */
 	bool interrupt;		 /* send SIGINT, blocked until the program listens to it */
 	int status;		 /* exit code, or 128 + signal */
@@ -65,16 +66,32 @@ static int temporary(void)
 	return fd;
 }
 
-/* Replaces $T and splits at blanks. `room` keeps the words. */
-static void split(const char *arguments, char room[1024], char *argv[ARGUMENTS_MAX])
+/* What stands for $T, $F or $L; NULL: nothing does. */
+static const char *replacement(const struct call *c, char letter)
+{
+	switch (letter) {
+	case 'T':
+		return setting("MIRESGA_TRACES", "build/traces");
+	case 'F':
+		return c->file;
+	case 'L':
+		return c->link;
+	default:
+		return NULL;
+	}
+}
+
+/* Replaces $T, $F and $L, and splits at blanks. `room` keeps the words. */
+static void split(const struct call *c, char room[1024], char *argv[ARGUMENTS_MAX])
 {
 	size_t len = 0;
 	unsigned n = 1;
 
-	for (const char *a = arguments; *a != '\0'; a++) {
-		if (a[0] == '$' && a[1] == 'T') {
-			len += (size_t)snprintf(room + len, 1024 - len, "%s",
-						setting("MIRESGA_TRACES", "build/traces"));
+	for (const char *a = c->arguments; *a != '\0'; a++) {
+		const char *instead = a[0] == '$' ? replacement(c, a[1]) : NULL;
+
+		if (instead) {
+			len += (size_t)snprintf(room + len, 1024 - len, "%s", instead);
 			a++;
 		} else {
 			room[len++] = *a;
@@ -99,7 +116,7 @@ static void run_program(struct call *c)
 	sigset_t blocked;
 	pid_t pid;
 
-	split(c->arguments, room, argv);
+	split(c, room, argv);
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (c->stdout_path)
@@ -147,7 +164,11 @@ static const struct row rows[] = {
 	{ "repaly", 2, "", "miresga: unknown command 'repaly'; did you mean 'replay'[?]\n" },
 	{ "quux", 2, "", "miresga: unknown command 'quux'; 'miresga --help' lists the commands\n" },
 	{ "--jsn check", 2, "", "miresga: unknown option '--jsn'; did you mean '--json'[?]\n" },
-	{ "-x check", 2, "", "miresga: unknown option '-x'; 'miresga --help' lists the options\n" },
+	{ "-x check", 2, "", "miresga: unknown option '-x' before the command; 'miresga --help' lists those\n" },
+	{ "-f configs/minimal.yaml check", 2, "", "miresga: unknown option '-f' before the command; *\n" },
+	{ "check -x", 2, "", "miresga: check: unknown option '-x'; 'miresga check --help' lists the options\n" },
+	{ "check --quux", 2, "",
+	  "miresga: check: unknown option '--quux'; 'miresga check --help' lists the options\n" },
 	{ "--color=maybe check", 2, "", "miresga: --color: 'maybe' is not one of auto|always|never\n" },
 	{ "--json=yes check", 2, "", "miresga: option '--json' takes no value\n" },
 	{ "--color", 2, "", "miresga: option '--color' needs a value: --color=auto|always|never\n" },
@@ -163,6 +184,9 @@ static const struct row rows[] = {
 	{ "check -qf configs/minimal.yaml", 0, "", "" },
 	{ "check configs/minimal.yaml", 2, "", "*'configs/minimal.yaml'; did you mean '-f configs/minimal.yaml'[?]\n" },
 	{ "check -f", 2, "", "miresga: check: option '-f' needs a value: -f FILE\n" },
+	{ "check -f configs/minimal.yaml -f configs/paper.yaml", 2, "",
+	  "miresga: check: --config: given twice: 'configs/minimal.yaml' and 'configs/paper.yaml'\n" },
+	{ "check --config=", 2, "", "miresga: check: --config: the value is empty\n" },
 	{ "check -f tests/cli/no-such-file.yaml", 1, "", "tests/cli/no-such-file.yaml:* error: *\n" },
 	{ "check -f tests/cli/broken.yaml", 1, "",
 	  "tests/cli/broken.yaml:[0-9]*:[0-9]*: error: *\ntests/cli/broken.yaml:[0-9]*:[0-9]*: error: *\n" },
@@ -178,6 +202,8 @@ static const struct row rows[] = {
 	{ "capacity -f configs/paper.yaml --what-if stagse=3", 2, "",
 	  "*unknown key 'stagse'; did you mean 'stages'[?]\n" },
 	{ "capacity -f configs/paper.yaml --what-if stages=0", 2, "", "*'stages=0': stages is a number, *\n" },
+	{ "capacity -qf configs/paper.yaml --what-if stages=07", 0, "1,433,600\n1,433,600\n", "" },
+	{ "capacity -qf configs/paper.yaml --what-if stages=0x7", 2, "", "*'stages=0x7': stages is a number, *\n" },
 	{ "capacity -f configs/paper.yaml --what-if stages", 2, "", "*'stages': stages is a number, *\n" },
 	{ "capacity -f configs/paper.yaml --what-if backend_agent=7", 2, "",
 	  "*'backend_agent=7': backend_agent is true or false\n" },
@@ -195,7 +221,10 @@ static const struct row rows[] = {
 	{ "replay -f configs/minimal.yaml --batch=0 x", 2, "", "*'0' is not a number from 1 to 256\n" },
 	{ "replay -f configs/minimal.yaml --batch=257 x", 2, "", "*'257' is not a number from 1 to 256\n" },
 	{ "replay -f configs/minimal.yaml --seed=-1 x", 2, "", "*'-1' is not a number *\n" },
-	{ "replay -f configs/minimal.yaml --quirk=F5,F99 x", 2, "", "*'F99' is none of P2, P3, *\n" },
+	{ "replay -f configs/minimal.yaml --quirk=F5,F99 x", 2, "",
+	  "*unknown quirk \"F99\"; there are P2, P3, *, and all\n" },
+	{ "replay -q -f configs/minimal.yaml --quirk=all $T/demo.pcap", 1, "FAILED: *\n", "" },
+	{ "replay -q -f configs/minimal.yaml --as-published $T/demo.pcap", 1, "FAILED: *\n", "" },
 	{ "replay -f - -", 2, "", "*cannot both be standard input\n" },
 	{ "replay -j -w - -f configs/minimal.yaml x", 2, "", "*only one of * can be standard output\n" },
 	{ "replay -f tests/cli/broken.yaml $T/demo.pcap", 1, "", "tests/cli/broken.yaml:*: error: *\n" },
@@ -210,6 +239,10 @@ static const struct row rows[] = {
 	{ "replay -q -f configs/paper.yaml $T/demo.pcap tcp", 0, "All [0-9]* flows byte-exact.\n", "" },
 	{ "replay -q --color=always -f configs/paper.yaml $T/demo.pcap", 0,
 	  "\033\\[1;32mAll [0-9]* flows byte-exact.\033\\[0m\n", "" },
+	{ "replay -q -f configs/minimal.yaml --vip 192.0.2.1:80 $T/demo.pcap", 0,
+	  "No TCP packet to or from 192.0.2.1:80 in the trace: nothing to replay.\n", "" },
+	{ "replay -q -f configs/minimal.yaml -w /dev/null --flows=/dev/null $T/demo.pcap", 0,
+	  "All [0-9]* flows byte-exact.\n", "" },
 	{ "replay -q -f configs/minimal.yaml $T/demo.pcap udp", 0,
 	  "No TCP handshake in the trace: nothing to replay.\n", "" },
 };
@@ -318,14 +351,58 @@ START_TEST(interrupt_prints_what_there_is)
 }
 END_TEST
 
+/* One command each; said once, though a document is flushed more than once. */
+static const struct {
+	const char *arguments, *err;
+} full_disks[] = {
+	{ "capacity --table1", "miresga: capacity: standard output: No space left on device\n" },
+	{ "replay -f configs/paper.yaml $T/demo.pcap", "miresga: replay: standard output: No space left on device\n" },
+	{ "replay -jf configs/paper.yaml $T/demo.pcap", "miresga: replay: standard output: No space left on device\n" },
+};
+
 START_TEST(full_disk_is_a_failure)
 {
-	struct call c = { .arguments = "capacity --table1", .stdout_path = "/dev/full" };
+	struct call c = { .arguments = full_disks[_i].arguments, .stdout_path = "/dev/full" };
 
 	run_program(&c);
 	ck_assert_int_eq(c.status, 1);
-	ck_assert_str_eq(c.err, "miresga: capacity: standard output: No space left on device\n");
+	ck_assert_str_eq(c.err, full_disks[_i].err);
 	free_call(&c);
+}
+END_TEST
+
+/* $F: a file; $L: a link to it. */
+static const char *const overwriting[] = {
+	"replay -f configs/paper.yaml -w $F $F",
+	"replay -f configs/paper.yaml -w $F $L",
+	"replay -f configs/paper.yaml --flows=$L $F",
+	"replay -f $F -w $L $T/demo.pcap",
+	"replay -f configs/paper.yaml -w $F --flows=$L $T/demo.pcap",
+	"replay -f configs/paper.yaml -w $F.new --flows=$F.new $T/demo.pcap",
+};
+
+/* An output that is an input, or another output, is refused before anything is opened. */
+START_TEST(no_input_is_overwritten)
+{
+	static const char content[] = "what the user has";
+	char path[] = "/tmp/miresga-test.XXXXXX", other[64], fresh[64], left[64] = "";
+	struct call c = { .arguments = overwriting[_i], .file = path, .link = other };
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, content, sizeof(content)), sizeof(content));
+	snprintf(other, sizeof(other), "%s.link", path);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	ck_assert_int_eq(symlink(path, other), 0);
+	run_program(&c);
+	ck_assert_int_eq(pread(fd, left, sizeof(left), 0), sizeof(content));
+	ck_assert_str_eq(left, content);
+	ck_assert_int_ne(access(fresh, F_OK), 0);
+	ck_assert_msg(c.status == 2 && strstr(c.err, " would overwrite ") != NULL, "exit %d: %s", c.status, c.err);
+	free_call(&c);
+	close(fd);
+	unlink(path);
+	unlink(other);
 }
 END_TEST
 
@@ -338,7 +415,8 @@ Suite *cli_suite(void)
 	tcase_add_test(tc, document_keys);
 	tcase_add_test(tc, document_repeats);
 	tcase_add_test(tc, interrupt_prints_what_there_is);
-	tcase_add_test(tc, full_disk_is_a_failure);
+	tcase_add_loop_test(tc, full_disk_is_a_failure, 0, (int)ARRAY_LEN(full_disks));
+	tcase_add_loop_test(tc, no_input_is_overwritten, 0, (int)ARRAY_LEN(overwriting));
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -2,13 +2,14 @@
 /* test_docs.c: what the pages say is what the program has: every quirk, reason, stage, JSON key and
  * `make` target that a page lists, and no file that a page names and that is not there. */
 #include <check.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "miresga/quirk.h"
-#include "miresga/replay.h"
+#include "miresga/report.h"
 
 Suite *docs_suite(void);
 
@@ -71,6 +72,7 @@ static const struct {
 	{ "docs/architecture.md", "docs/", "](", ")" },
 	{ "docs/architecture.md", "src/", "`src/", "`" },
 	{ "docs/replay.md", "docs/", "](", ")" },
+	{ "docs/debugging.md", "docs/", "](", ")" },
 	{ "docs/quirks.md", "configs/", "`configs/", "`" },
 };
 
@@ -94,6 +96,71 @@ START_TEST(every_file_is_there)
 }
 END_TEST
 
+/* Their keys are the reasons and kinds that the X-macros list. */
+static const char *const by_reason[] = { "skipped", "skipped_packets", "frames", "drops", "refused", "refused_by" };
+
+static bool is_by_reason(const char *key, const json_t *value)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(by_reason); i++)
+		named |= strcmp(key, by_reason[i]) == 0;
+	return named && json_is_object(value);
+}
+
+/* Every key below `prefix` stands in the page in backquotes, lists as their first element. */
+static void keys_are_listed(const char *text, const char *prefix, json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value)
+	{
+		bool list = json_is_array(value);
+		json_t *below = list ? json_array_get(value, 0) : value;
+		char path[128], cell[132];
+
+		snprintf(path, sizeof(path), "%s%s%s%s", prefix, *prefix ? "." : "", key, list ? "[]" : "");
+		snprintf(cell, sizeof(cell), "`%s`", path);
+		if (json_is_object(below) && !is_by_reason(key, value))
+			keys_are_listed(text, path, below);
+		else
+			ck_assert_msg(strstr(text, cell) != NULL, "docs/replay.md does not list %s", cell);
+	}
+}
+
+START_TEST(every_json_key_is_listed)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct frontend_stats *frontend = calloc(1, sizeof(*frontend));
+	struct agent_stats agent = { 0 };
+	uint64_t requests = 0, flows = 0;
+	struct replay_result result = { .frontend_count = 1,
+					.backend_count = 1,
+					.frontends = frontend,
+					.backends = &agent,
+					.backend_requests = &requests,
+					.backend_flows = &flows };
+	struct replay_report report = { .config = config, .trace = "some.pcap", .result = &result };
+	char *document = NULL, *text = page("docs/replay.md");
+	size_t len;
+	FILE *out = open_memstream(&document, &len);
+	json_t *root;
+
+	ck_assert(config && frontend && out);
+	ck_assert_int_eq(report_replay_json(out, &report), 0);
+	fclose(out);
+	root = json_loads(document, 0, NULL);
+	ck_assert_ptr_nonnull(root);
+	keys_are_listed(text, "", root);
+	json_decref(root);
+	free(document);
+	free(text);
+	free(frontend);
+	free(config);
+}
+END_TEST
+
 Suite *docs_suite(void)
 {
 	Suite *s = suite_create("docs");
@@ -101,6 +168,7 @@ Suite *docs_suite(void)
 
 	tcase_add_loop_test(tc, every_entry_is_listed, 0, (int)ARRAY_LEN(entries));
 	tcase_add_loop_test(tc, every_file_is_there, 0, (int)ARRAY_LEN(references));
+	tcase_add_test(tc, every_json_key_is_listed);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -127,7 +127,8 @@ static bool digest_is(const struct replayed *r, const char *flow, const char *su
 	char path[128], hex[65];
 
 	snprintf(path, sizeof(path), "%s/%s.%s", r->dir, flow, suffix);
-	return sha256_file(path, hex) && !strncmp(hex, want, strlen(want));
+	/* Some tables keep the first half of the digest. */
+	return strlen(want) >= 32 && sha256_file(path, hex) && !strncmp(hex, want, strlen(want));
 }
 
 /* Is the flow in policy.tsv? */
@@ -178,8 +179,15 @@ static const char *traces_dir(void)
 	return dir ? dir : "build/traces";
 }
 
-static void own_capture(const struct config *c, const char *file, const char *vip, unsigned exact)
+static unsigned number_at(const struct table *t, const char *name)
 {
+	return (unsigned)strtoul(table_get(t, name), NULL, 10);
+}
+
+/* One row of the manifest. */
+static void own_capture(const struct config *c, const struct table *row)
+{
+	const char *file = table_get(row, "file");
 	char path[256], name[64], flows[128];
 	struct replayed r;
 	struct table t;
@@ -188,9 +196,10 @@ static void own_capture(const struct config *c, const char *file, const char *vi
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(file, "."), file);
 	snprintf(path, sizeof(path), "%s/%s.pcap", traces_dir(), name);
 	snprintf(flows, sizeof(flows), "tests/traces/flows/%s.tsv", name);
-	replayed_make(&r, c, path, vip);
+	replayed_make(&r, c, path, table_get(row, "vip"));
 	ck_assert_msg(!replay_failed(&r.result), "%s with %s: %s", name, c->file,
 		      r.result.finding_count ? r.result.findings[0].text : "checksums, leaks or outputs");
+	ck_assert_uint_eq(r.result.flows, number_at(row, "flows"));
 	ck_assert(table_open(&t, flows));
 	while (table_next(&t)) {
 		const char *digests[2];
@@ -202,8 +211,21 @@ static void own_capture(const struct config *c, const char *file, const char *vi
 		check_flow(&r, name, table_get(&t, "client"), table_get(&t, "k"), digests);
 		seen++;
 	}
-	ck_assert_uint_eq(seen, exact);
+	ck_assert_uint_eq(seen, number_at(row, "exact_flows"));
 	replayed_free(&r);
+}
+
+/* Captures in tests/traces, compressed or not. */
+static unsigned own_captures(void)
+{
+	DIR *d = opendir("tests/traces");
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	for (struct dirent *e; (e = readdir(d));)
+		n += strstr(e->d_name, ".pcap") != NULL;
+	closedir(d);
+	return n;
 }
 
 /* How the project's own captures are replayed. */
@@ -232,11 +254,11 @@ START_TEST(test_own)
 		c->rules[i].offload = OFFLOAD_ALWAYS;
 	ck_assert(table_open(&t, "tests/traces/MANIFEST.tsv"));
 	while (table_next(&t)) {
-		own_capture(c, table_get(&t, "file"), table_get(&t, "vip"),
-			    (unsigned)strtoul(table_get(&t, "exact_flows"), NULL, 10));
+		own_capture(c, &t);
 		captures++;
 	}
-	ck_assert_uint_gt(captures, 0);
+	/* None lies there untested. */
+	ck_assert_uint_eq(captures, own_captures());
 	free(c);
 }
 END_TEST

@@ -72,6 +72,8 @@ static const struct {
 	{ .exact = 4, .damaged = true, .expected = "FAILED: the trace is damaged; 4 of 4 flows byte-exact." },
 	{ .exact = 4, .interrupted = true, .expected = "Interrupted. All 4 flows byte-exact." },
 	{ .skipped = 3, .expected = "No flow could be replayed. 3 flows skipped." },
+	{ .expected = "No TCP packet to or from 192.0.2.1:80 in the trace: nothing to replay." },
+	{ .interrupted = true, .expected = "Interrupted. No flow could be replayed." },
 	{ .no_vip = true, .expected = "No TCP handshake in the trace: nothing to replay." },
 };
 
@@ -121,8 +123,8 @@ static const struct {
 	{ "  web1 ", true, false, true },
 	{ "  web2 ", false, false, true }, /* idle */
 	{ "  front-end 1 ", false, false, true },
-	{ "  no_flow                                 9   ", true, false, true }, /* of both front-ends */
-	{ "  no_route                                2   ", true, false, true },
+	{ "  no_flow                           9   ", true, false, true }, /* of both front-ends */
+	{ "  no_route                          2   ", true, false, true },
 	{ "stray_syn", false, false, false },	    /* nothing was dropped for it */
 	{ "checksum errors", true, false, true },   /* says something by being zero */
 	{ "mismatched flows", false, false, true }, /* does not */
@@ -155,13 +157,18 @@ START_TEST(colour_only_when_asked)
 {
 	struct made_up *m = made_up();
 	char *good = summary(m, (struct report_style){ .color = true, .quiet = true });
-	char *bad;
+	char *bad, *early;
 
+	m->result.interrupted = true;
+	early = summary(m, (struct report_style){ .color = true, .quiet = true });
+	m->result.interrupted = false;
 	m->result.leaked = 1;
 	bad = summary(m, (struct report_style){ .color = true, .quiet = true });
 	ck_assert_str_eq(good, "\033[1;32mAll 188 flows byte-exact.\033[0m\n");
 	ck_assert_str_eq(bad, "\033[1;31mFAILED: 1 entry left behind; 188 of 188 flows byte-exact.\033[0m\n");
+	ck_assert_str_eq(early, "\033[1;33mInterrupted. All 188 flows byte-exact.\033[0m\n");
 	free(good);
+	free(early);
 	free(bad);
 	free(m);
 }
