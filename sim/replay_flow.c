@@ -211,6 +211,7 @@ static void flow_enqueue(struct replay *r, struct replay_flow *f, enum side side
 	queue->count++;
 	f->queued_bytes += s->len;
 	r->queued_bytes += s->len;
+	observe_waits(r, f, side, s);
 }
 
 static void flow_dequeue(struct replay *r, struct replay_flow *f, enum side side)
@@ -224,6 +225,7 @@ static void flow_dequeue(struct replay *r, struct replay_flow *f, enum side side
 	queue->count--;
 	f->queued_bytes -= q->len;
 	r->queued_bytes -= q->len;
+	observe_leaves(r, f, q->frame);
 	free(q);
 }
 

@@ -146,6 +146,7 @@ void verdict_speak(struct replay *r, struct replay_flow *f)
 	verdict_find(r, f);
 	for (unsigned side = 0; side < SIDE_COUNT; side++)
 		f->delivered[side] = stream_in_order(&f->stream[side]) - 1;
+	observe_verdict(r, f);
 	result->outcomes[f->outcome]++;
 	if (f->outcome == OUTCOME_SKIPPED)
 		result->skipped_flows[f->skip]++;

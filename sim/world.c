@@ -196,7 +196,7 @@ void world_free(struct world *w)
 }
 
 /* Ownership passes; the newest run grows if it is of the same link. */
-static void world_push(struct world *w, uint32_t link, struct packet *p)
+static BREAKABLE void world_push(struct world *w, uint32_t link, struct packet *p)
 {
 	struct run *newest;
 
@@ -358,12 +358,14 @@ static void run_frontend(struct world *w, const struct link *l)
 	for (uint32_t i = 0; i < w->batch.count; i++) {
 		struct packet *p = w->batch.pkt[i];
 
+		w->cause = p->frame ? p->frame : p->cause;
 		frontend_packet(fe, p, &w->out, w->now_ns);
 		world_tap(w, l, i);
 		if (p->fate != FATE_FORWARD)
 			packet_free(w->pool, p);
 		world_take_out(w, l->index);
 	}
+	w->cause = 0;
 }
 
 static void run_agent(struct world *w, const struct link *l)
@@ -372,6 +374,8 @@ static void run_agent(struct world *w, const struct link *l)
 	bool ingress = l->kind == LINK_TO_WIRE;
 	uint32_t onward = link_backend(w, l->index, ingress ? LINK_TO_STACK : LINK_FROM_WIRE);
 
+	for (uint32_t i = 0; i < w->batch.count; i++)
+		agent_prefetch(a, w->batch.pkt[i], ingress);
 	for (uint32_t i = 0; i < w->batch.count; i++) {
 		struct packet *p = w->batch.pkt[i];
 
@@ -431,9 +435,14 @@ static const struct link *world_next_batch(struct world *w)
 	return l;
 }
 
+static bool world_stopped(const struct world *w)
+{
+	return UNLIKELY(w->hooks.stop && w->hooks.stop(w->hooks.ctx));
+}
+
 static void world_drain(struct world *w)
 {
-	while (w->run_head != w->run_tail) {
+	while (w->run_head != w->run_tail && !world_stopped(w)) {
 		const struct link *l = world_next_batch(w);
 
 		switch (l->kind) {
@@ -477,17 +486,35 @@ static void world_fire(struct world *w, uint32_t id)
 void world_run(struct world *w, uint64_t until_ns)
 {
 	world_drain(w);
-	while (timers_due(&w->timers) <= until_ns) {
+	while (timers_due(&w->timers) <= until_ns && !world_stopped(w)) {
 		w->now_ns = MAX(w->now_ns, timers_due(&w->timers));
 		world_fire(w, timers_first(&w->timers));
 		world_drain(w);
 	}
-	w->now_ns = MAX(w->now_ns, until_ns);
+	if (!world_stopped(w))
+		w->now_ns = MAX(w->now_ns, until_ns);
 }
 
 uint64_t world_now(const struct world *w)
 {
 	return w->now_ns;
+}
+
+uint64_t world_next_due(const struct world *w)
+{
+	return timers_due(&w->timers);
+}
+
+void world_wire_carries(struct world *w, unsigned backend, bool towards_server, struct packet *p)
+{
+	MUST(backend < w->config->backend_count);
+	world_push(w, link_backend(w, backend, towards_server ? LINK_TO_WIRE : LINK_FROM_WIRE), p);
+}
+
+void world_stall_control(struct world *w, uint64_t for_ns)
+{
+	switch_control_stall(w->sw, w->now_ns + for_ns);
+	timers_set(&w->timers, 0, switch_next_wake(w->sw));
 }
 
 struct packet *world_packet(struct world *w, uint32_t len)

@@ -12,6 +12,53 @@ enum replay_speed {
 	REPLAY_TRACE,	 /* the wall clock follows the trace's */
 };
 
+/* For whoever wants to know everything (replay_observe.c). A packet, after its consumer has handled it. */
+struct replay_sighting {
+	struct endpoint client; /* zero: none of a flow of the trace */
+	unsigned k;
+	uint8_t tap; /* enum tap_kind: where the consumer took it from, as for world_hooks.tap */
+	uint8_t index;
+	bool towards_server;
+	bool syn_seen, connected; /* the next two are known */
+	uint32_t client_isn, switch_isn;
+	bool faulty;	      /* the oracle has found fault with the flow by now */
+	const uint8_t *frame; /* as it was before, `len` bytes */
+	uint32_t len;
+	const struct packet *packet; /* as it is now */
+};
+
+/* An operation on the switch's table: asked for, or (with `reply`) answered. */
+struct replay_control {
+	unsigned k; /* of the port's newest flow */
+	const struct control_op *op;
+	const struct control_reply *reply;
+};
+
+enum replay_event_kind {
+	REPLAY_READ,	/* a frame of the trace; `text`: what it is, if it is not played at all */
+	REPLAY_WAITS,	/* a frame cannot leave yet; `text`: for what */
+	REPLAY_LEAVES,	/* a frame that waited leaves now */
+	REPLAY_VERDICT, /* on a flow: `outcome`; `text`: the reason or NULL */
+};
+struct replay_event {
+	struct endpoint client; /* zero: no flow */
+	unsigned k;
+	uint8_t kind;	 /* enum replay_event_kind */
+	uint8_t outcome; /* enum outcome */
+	uint32_t frame;
+	const char *text;
+};
+
+/* Borrowed arguments; the functions must not inject. The deliveries that a sighting tells of have had their effect
+ * already: what they let leave is told before. */
+struct replay_observer {
+	void *ctx;
+	void (*sighting)(void *ctx, const struct replay_sighting *s, uint64_t now_ns);
+	void (*notice)(void *ctx, const struct frontend_notice *n, unsigned k, uint64_t now_ns);
+	void (*control)(void *ctx, const struct replay_control *c, uint64_t now_ns);
+	void (*event)(void *ctx, const struct replay_event *e, uint64_t now_ns);
+};
+
 struct replay_options {
 	const char *trace;	    /* path or "-" */
 	const char *filter;	    /* BPF expression or NULL */
@@ -24,7 +71,8 @@ struct replay_options {
 	/* Called now and then, for progress; NULL: never. */
 	void (*progress)(void *ctx, uint64_t bytes_read, uint64_t bytes_total, uint64_t packets);
 	void *progress_ctx;
-	const volatile int *stop; /* set by Ctrl-C: end early, with what there is; NULL: never */
+	const struct replay_observer *observer; /* or NULL */
+	const volatile int *stop;		/* set by Ctrl-C: end early, with what there is; NULL: never */
 };
 
 /* X(NAME, "key", "text"): why a flow of the trace was not replayed. */

@@ -36,6 +36,11 @@ struct world_hooks {
 	 * `len` are a copy from before, `p` carries fate, drop, note and PHV of what happened. NULL: no taps. */
 	void (*tap)(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame,
 		    uint32_t len, const struct packet *p, uint64_t now_ns);
+	/* An operation was asked for (`reply` NULL), or is answered: before the front-end hears of it. NULL: nobody
+	 * listens. */
+	void (*control)(void *ctx, const struct control_op *op, const struct control_reply *reply, uint64_t now_ns);
+	/* Asked between batches and timers: true makes world_run() return at once, packets still in flight. */
+	bool (*stop)(void *ctx);
 };
 
 struct world;
@@ -53,6 +58,12 @@ void world_server_sends(struct world *w, unsigned backend, struct packet *p);
  * back), running every due timer on the way and emptying the rings after each. Not from a hook. */
 void world_run(struct world *w, uint64_t until_ns);
 uint64_t world_now(const struct world *w);
+/* When the next timer is due; TIME_NEVER if none waits. */
+uint64_t world_next_due(const struct world *w);
+/* Puts a packet on the ring between switch and agent of `backend`, as if it came from elsewhere. */
+void world_wire_carries(struct world *w, unsigned backend, bool towards_server, struct packet *p);
+/* The control plane does nothing for so long from now on; what waits goes on afterwards, in order. */
+void world_stall_control(struct world *w, uint64_t for_ns);
 
 const struct config *world_config(const struct world *w);
 struct packet_pool *world_pool(struct world *w);

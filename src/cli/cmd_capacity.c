@@ -149,7 +149,10 @@ static void steps_fill(struct steps *s, const struct config_geometry *g, const s
 		snprintf(s->entry, sizeof(s->entry),
 			 "key 96 - ghost %u + version %u + instruction 1; one entry per direction", g->ghost_bits,
 			 g->version_bits);
-	snprintf(s->cost, sizeof(s->cost), "%u in every %u blocks", c->cost_connections, c->cost_words);
+	if (c->cost_words == 1)
+		snprintf(s->cost, sizeof(s->cost), "%u in every block", c->cost_connections);
+	else
+		snprintf(s->cost, sizeof(s->cost), "%u in every %u blocks", c->cost_connections, c->cost_words);
 	memcpy(s->row, rows, sizeof(rows));
 }
 

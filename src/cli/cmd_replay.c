@@ -2,106 +2,62 @@
 /* cmd_replay.c: `miresga replay`: a recorded conversation against the whole pipeline. Reads the
  * configuration, lets options override it, runs the replay (sim/replay.c), prints the report.
  *
+ * Refuses an output that is also an input or another output: opening it would empty it.
  * Ctrl-C ends the replay early; what there is by then is printed. A second Ctrl-C kills. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "miresga/replay.h"
 #include "miresga/report.h"
 #include "miresga/text.h"
+#include "replay_cli.h"
 
-struct replay_cli {
-	const char *config_file, *vip, *pcapng, *streams, *flows;
-	int speed, checksums;
-	struct option_list quirks;
-	bool as_published;
-	struct option_number batch, seed;
-};
-
-static const struct cli_option options[] = {
-	CLI_OPTION_CONFIG(struct replay_cli),
-	{ .name = "vip",
-	  .kind = OPTION_TEXT,
-	  .at = offsetof(struct replay_cli, vip),
-	  .argument = "IP:PORT",
-	  .help = "the trace's server (default: who answered most handshakes)" },
-	{ .name = "write",
-	  .letter = 'w',
-	  .kind = OPTION_TEXT,
-	  .at = offsetof(struct replay_cli, pcapng),
-	  .argument = "OUT.pcapng",
-	  .help = "every packet on every tap, with comments" },
-	{ .name = "flows",
-	  .kind = OPTION_TEXT,
-	  .at = offsetof(struct replay_cli, flows),
-	  .argument = "FILE.tsv",
-	  .help = "a line per flow" },
-	{ .name = "streams",
-	  .kind = OPTION_TEXT,
-	  .at = offsetof(struct replay_cli, streams),
-	  .argument = "DIR",
-	  .help = "the bytes that were delivered, two files a flow" },
-	{ .name = "speed",
-	  .kind = OPTION_CHOICE,
-	  .at = offsetof(struct replay_cli, speed),
-	  .choices = "topspeed|trace",
-	  .help = "trace: the wall clock follows the trace's" },
-	{ .name = "checksums",
-	  .kind = OPTION_CHOICE,
-	  .at = offsetof(struct replay_cli, checksums),
-	  .choices = "complete|keep",
-	  .help = "what to do with wrong ones in the trace" },
-	{ .name = "quirk",
-	  .kind = OPTION_LIST,
-	  .at = offsetof(struct replay_cli, quirks),
-	  .argument = "ID,...",
-	  .help = "bring behaviours of the published code back" },
-	{ .name = "as-published",
-	  .kind = OPTION_FLAG,
-	  .at = offsetof(struct replay_cli, as_published),
-	  .help = "all of them" },
-	{ .name = "batch",
-	  .kind = OPTION_NUMBER,
-	  .at = offsetof(struct replay_cli, batch),
-	  .argument = "N",
-	  .min = 1,
-	  .max = BATCH_MAX,
-	  .help = "packets that a stage sees at once" },
-	{ .name = "seed",
-	  .kind = OPTION_NUMBER,
-	  .at = offsetof(struct replay_cli, seed),
-	  .argument = "N",
-	  .max = UINT64_MAX,
-	  .help = "the run's seed" },
-};
+static const struct cli_option options[] = { REPLAY_CLI_ROWS };
 
 /* The one mutable static of the program: a signal handler has no other way to be heard. */
-static volatile int stop_requested;
+static struct {
+	volatile int requested;
+	struct timespec at;
+} stop;
+
+/* One Ctrl-C may arrive twice, from the terminal and from a parent that passes it on, as timeout(1) does. */
+#define SAME_CTRL_C_NS (NS_PER_S / 2)
 
 static void request_stop(int signal_number)
 {
-	(void)signal_number;
-	stop_requested = 1;
+	struct timespec now;
+	int64_t since_ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!stop.requested) {
+		stop.at = now;
+		stop.requested = 1;
+		return;
+	}
+	since_ns = (now.tv_sec - stop.at.tv_sec) * (int64_t)NS_PER_S + now.tv_nsec - stop.at.tv_nsec;
+	if (since_ns < (int64_t)SAME_CTRL_C_NS)
+		return;
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
 }
 
 static void catch_interrupt(void)
 {
-	struct sigaction action = { .sa_handler = request_stop, .sa_flags = (int)SA_RESETHAND };
-
+	struct sigaction action = { .sa_handler = request_stop };
 	sigset_t both;
 
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	/* A parent may have left them blocked. */
 	sigemptyset(&both);
 	sigaddset(&both, SIGINT);
 	sigaddset(&both, SIGTERM);
+	/* The handler reads what it has written: not both signals at once. */
+	action.sa_mask = both;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	/* A parent may have left them blocked. */
 	sigprocmask(SIG_UNBLOCK, &both, NULL);
 }
 
@@ -117,61 +73,22 @@ static void show_progress(void *ctx, uint64_t bytes_read, uint64_t bytes_total, 
 	fflush(stderr);
 }
 
-/* Adds the quirks of one "F5,P3" to *quirks. */
-static int add_quirks(const struct cli *cli, const char *list, uint32_t *quirks)
-{
-	char known[256] = "";
-
-	for (const char *id = list;; id++) {
-		size_t len = strcspn(id, ",");
-		int q = quirk_from_id(id, len);
-
-		if (q < 0) {
-			for (unsigned i = 0; i < QUIRK_COUNT; i++)
-				snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
-					 quirk_id(i));
-			return cli_usage_error(cli, "--quirk: '%.*s' is none of %s", (int)len, id, known);
-		}
-		*quirks |= QUIRK_BIT(q);
-		id += len;
-		if (*id == '\0')
-			return EXIT_SUCCESS;
-	}
-}
-
-/* A new seed means new keys, unless the file gave the keys a secret of their own. */
-static void set_seed(struct config *config, uint64_t seed)
-{
-	struct siphash_key cookie = config->cookie_key, tag = config->tag_key;
-	bool derived;
-
-	config_derive_keys(config);
-	derived = memcmp(&cookie, &config->cookie_key, sizeof(cookie)) == 0 &&
-		  memcmp(&tag, &config->tag_key, sizeof(tag)) == 0;
-	config->seed = seed;
-	if (derived) {
-		config_derive_keys(config);
-	} else {
-		config->cookie_key = cookie;
-		config->tag_key = tag;
-	}
-}
-
 static int override_config(const struct cli *cli, const struct replay_cli *o, struct config *config)
 {
-	int rc = EXIT_SUCCESS;
+	char error[256] = "";
 
-	if (o->as_published)
-		config->quirks |= QUIRKS_ALL;
-	for (unsigned i = 0; i < o->quirks.count && rc == EXIT_SUCCESS; i++)
-		rc = add_quirks(cli, o->quirks.items[i], &config->quirks);
-	if (config_has_quirk(config, QUIRK_P3))
-		config->sw.isn = ISN_CRC32;
+	if (o->as_published && config_add_quirks(config, "all", error, sizeof(error)))
+		return cli_usage_error(cli, "--as-published: %s", error);
+	for (unsigned i = 0; i < o->quirks.count; i++)
+		if (config_add_quirks(config, o->quirks.items[i], error, sizeof(error)))
+			return cli_usage_error(cli, "--quirk: %s", error);
 	if (o->batch.given)
 		config->sw.batch = (uint16_t)o->batch.value;
-	if (o->seed.given)
-		set_seed(config, o->seed.value);
-	return rc;
+	if (o->seed.given) {
+		config->seed = o->seed.value;
+		config_derive_keys(config);
+	}
+	return EXIT_SUCCESS;
 }
 
 /* The words after TRACE are one BPF expression, as with tcpdump. NULL if there are none. */
@@ -197,18 +114,61 @@ static bool is_dash(const char *path)
 	return path && strcmp(path, "-") == 0;
 }
 
+/* One file of the run, as the command line names it; a NULL path is none. */
+struct named_file {
+	const char *option, *path;
+	bool output;
+};
+
+static int file_stat(const struct named_file *f, struct stat *st)
+{
+	if (is_dash(f->path))
+		return fstat(f->output ? STDOUT_FILENO : STDIN_FILENO, st);
+	return stat(f->path, st);
+}
+
+/* Are both one regular file, or would they make one? A device or a pipe may well serve twice. */
+static bool same_file(const struct named_file *one, const struct named_file *other)
+{
+	struct stat a, b;
+	int no_one = file_stat(one, &a), no_other = file_stat(other, &b);
+
+	if (no_one || no_other)
+		return no_one && no_other && strcmp(one->path, other->path) == 0;
+	return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Opening an output empties it, so it must be no other file of the run. */
+static int check_files(const struct cli *cli, const struct replay_cli *o)
+{
+	const struct named_file files[] = {
+		{ "TRACE", cli->operands[0], false },
+		{ "--config", o->config_file, false },
+		{ "--write", o->pcapng, true },
+		{ "--flows", o->flows, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		for (size_t j = 0; j < i; j++)
+			if (files[i].output && files[i].path && files[j].path && same_file(&files[j], &files[i]))
+				return cli_usage_error(cli, "%s would overwrite %s: '%s' and '%s' are one file",
+						       files[i].option, files[j].option, files[i].path, files[j].path);
+	return EXIT_SUCCESS;
+}
+
 /* What can be said to be wrong before any file is opened. */
 static int check_usage(const struct cli *cli, const struct replay_cli *o, struct endpoint *vip)
 {
-	if (o->config_file && cli->operand_count == 0)
-		return cli_usage_error(cli, "no TRACE given, as in\n  miresga replay -f %s trace.pcap", o->config_file);
+	if (o->config_file && (cli->operand_count == 0 || !*cli->operands[0]))
+		return cli_usage_error(cli, "no TRACE given, as in\n  miresga %s -f %s trace.pcap", cli->command->name,
+				       o->config_file);
 	if (o->vip && endpoint_parse(o->vip, vip))
 		return cli_usage_error(cli, "--vip: '%s' is not IP:PORT, as in --vip 10.0.1.10:80", o->vip);
 	if (is_dash(o->config_file) && is_dash(cli->operands[0]))
 		return cli_usage_error(cli, "configuration and trace cannot both be standard input");
 	if (is_dash(o->pcapng) + is_dash(o->flows) + cli->globals.json > 1)
 		return cli_usage_error(cli, "only one of --json, --write and --flows can be standard output");
-	return EXIT_SUCCESS;
+	return check_files(cli, o);
 }
 
 static int report(const struct cli *cli, const struct replay_cli *o, const struct replay_report *r)
@@ -223,8 +183,9 @@ static int report(const struct cli *cli, const struct replay_cli *o, const struc
 	};
 
 	if (cli->globals.json) {
-		if (report_replay_json(stdout, r))
-			return cli_failure(cli, "the JSON document could not be written: %s", strerror(errno));
+		/* What cannot be written is said once, by main(). */
+		if (report_replay_json(stdout, r) && !ferror(stdout))
+			return cli_failure(cli, "out of memory");
 	} else {
 		report_replay(&style, r);
 	}
@@ -235,25 +196,32 @@ static int report(const struct cli *cli, const struct replay_cli *o, const struc
 	return replay_failed(r->result) || r->result->interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int replay(const struct cli *cli, const struct replay_cli *o, const struct config *config,
-		  struct replay_options *ro)
+int replay_cli_run(const struct cli *cli, const struct config *config, struct replay_options *ro,
+		   struct replay_result *result)
 {
 	char error[TRACE_ERROR_MAX] = "";
-	struct replay_result *result = calloc(1, sizeof(*result));
-	const struct replay_report r = { .config = config, .trace = ro->trace, .result = result };
 	int rc;
 
-	if (!result)
-		return cli_failure(cli, "out of memory");
 	catch_interrupt();
 	if (isatty(STDERR_FILENO) && !cli->globals.quiet)
 		ro->progress = show_progress;
 	rc = replay_run(config, ro, result, error);
 	if (ro->progress)
 		fprintf(stderr, "\r\033[K");
-	if (rc) {
-		rc = cli_failure(cli, "%s", error);
-	} else {
+	return rc ? cli_failure(cli, "%s", error) : EXIT_SUCCESS;
+}
+
+static int replay(const struct cli *cli, const struct replay_cli *o, const struct config *config,
+		  struct replay_options *ro)
+{
+	struct replay_result *result = calloc(1, sizeof(*result));
+	const struct replay_report r = { .config = config, .trace = ro->trace, .result = result };
+	int rc;
+
+	if (!result)
+		return cli_failure(cli, "out of memory");
+	rc = replay_cli_run(cli, config, ro, result);
+	if (rc == EXIT_SUCCESS) {
 		rc = report(cli, o, &r);
 		replay_result_free(result);
 	}
@@ -261,9 +229,8 @@ static int replay(const struct cli *cli, const struct replay_cli *o, const struc
 	return rc;
 }
 
-static int run(const struct cli *cli, const void *opaque)
+int replay_cli_prepare(const struct cli *cli, const struct replay_cli *o, replay_cli_job *job)
 {
-	const struct replay_cli *o = opaque;
 	struct endpoint vip = { .zero = 0 };
 	struct config *config = NULL;
 	char *filter;
@@ -285,14 +252,19 @@ static int run(const struct cli *cli, const void *opaque)
 			.pcapng = o->pcapng,
 			.streams_dir = o->streams,
 			.flows_file = o->flows,
-			.stop = &stop_requested,
+			.stop = &stop.requested,
 		};
 
-		rc = replay(cli, o, config, &ro);
+		rc = job(cli, o, config, &ro);
 	}
 	free(filter);
 	free(config);
 	return rc;
+}
+
+static int run(const struct cli *cli, const void *options_of_run)
+{
+	return replay_cli_prepare(cli, options_of_run, replay);
 }
 
 const struct command cli_replay = {
