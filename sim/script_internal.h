@@ -111,13 +111,14 @@ enum script_event_kind {
 	SCRIPT_EVENT_AGENT,   /* a pair of an agent */
 	SCRIPT_EVENT_COUNTER,
 	SCRIPT_EVENT_LEFTOVERS, /* nothing is left anywhere */
+	SCRIPT_EVENT_CONTROL,	/* a table operation, as a front-end would ask for it */
 	SCRIPT_EVENT_STALL,	/* of the control plane */
 };
 
 struct script_event {
 	uint8_t kind;
 	uint8_t client;
-	bool lacks;	/* table, agent: must not be there; flow: none */
+	bool lacks;	/* table, agent: must not be there; control: delete */
 	bool has_value; /* table: d=; agent: delta */
 	uint8_t state;	/* enum fsm_state */
 	unsigned line;

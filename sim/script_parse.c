@@ -354,10 +354,22 @@ static bool parse_has(struct script_cursor *c, struct script_event *e)
 	return parse_client_name(c, e);
 }
 
+/* d=N */
+static bool parse_d_index(struct script_cursor *c, struct script_event *e)
+{
+	uint64_t n = 0;
+
+	e->has_value = script_take_word(c, "d");
+	if (e->has_value &&
+	    (!script_need(c, '=', "before the D index") || !script_number(c, "a D index", BACKENDS_MAX - 1, &n)))
+		return false;
+	e->index = (unsigned)n;
+	return !c->failed;
+}
+
 static bool parse_table(struct script_cursor *c, struct script_event *e)
 {
 	char found[48];
-	uint64_t n;
 
 	if (!need_config(c))
 		return false;
@@ -371,13 +383,7 @@ static bool parse_table(struct script_cursor *c, struct script_event *e)
 	e->kind = SCRIPT_EVENT_TABLE;
 	if (!parse_has(c, e))
 		return false;
-	if (!e->lacks && script_take_word(c, "d")) {
-		e->has_value = true;
-		if (!script_need(c, '=', "before the D index") || !script_number(c, "a D index", BACKENDS_MAX - 1, &n))
-			return false;
-		e->index = (unsigned)n;
-	}
-	return script_end_of_line(c);
+	return (e->lacks || parse_d_index(c, e)) && script_end_of_line(c);
 }
 
 static bool parse_agent(struct script_cursor *c, struct script_event *e)
@@ -426,6 +432,26 @@ static bool parse_leftovers(struct script_cursor *c, struct script_event *e)
 	return need_config(c) && script_number(c, "how many", UINT32_MAX, &e->number) && script_end_of_line(c);
 }
 
+/* add NAME d=N, delete NAME */
+static bool parse_control(struct script_cursor *c, struct script_event *e)
+{
+	char found[48];
+
+	e->kind = SCRIPT_EVENT_CONTROL;
+	c->script->last_action = c->script->event_count;
+	if (!need_config(c))
+		return false;
+	e->lacks = script_take_word(c, "delete");
+	if (!e->lacks && !script_take_word(c, "add"))
+		return script_error(c, c->at, "expected 'add' or 'delete', found %s", script_found(c, found));
+	if (!parse_client_name(c, e) || (!e->lacks && !parse_d_index(c, e)))
+		return false;
+	if (!e->lacks && (!e->has_value || e->index >= c->script->config->backend_count))
+		return script_error(c, c->at, "expected 'd=' and the D index of a backend, 0 to %u",
+				    c->script->config->backend_count - 1);
+	return script_end_of_line(c);
+}
+
 static bool parse_stall(struct script_cursor *c, struct script_event *e)
 {
 	char found[48];
@@ -443,13 +469,13 @@ static const struct statement {
 	bool is_event; /* else a setting: no time before it */
 	bool (*parse)(struct script_cursor *c, struct script_event *e);
 } statements[] = {
-	{ "config", false, parse_config },	{ "set", false, parse_set },
-	{ "quirk", false, parse_quirk },	{ "let", false, parse_let },
-	{ "ignore", false, parse_ignore },	{ "bound", false, parse_bound },
-	{ "inject", true, parse_inject },	{ "flow", true, parse_flow },
-	{ "table", true, parse_table },		{ "agent", true, parse_agent },
-	{ "counter", true, parse_counter },	{ "stall", true, parse_stall },
-	{ "leftovers", true, parse_leftovers },
+	{ "config", false, parse_config },  { "set", false, parse_set },
+	{ "quirk", false, parse_quirk },    { "let", false, parse_let },
+	{ "ignore", false, parse_ignore },  { "bound", false, parse_bound },
+	{ "inject", true, parse_inject },   { "flow", true, parse_flow },
+	{ "table", true, parse_table },	    { "agent", true, parse_agent },
+	{ "counter", true, parse_counter }, { "stall", true, parse_stall },
+	{ "control", true, parse_control }, { "leftovers", true, parse_leftovers },
 };
 
 static struct script_event *event_add(struct script_cursor *c)

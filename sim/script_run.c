@@ -377,6 +377,20 @@ static void send_packet(struct run *r, const struct script_event *e)
 		world_wire_carries(r->world, e->port.index, e->port.out, p);
 }
 
+static void ask_control(struct run *r, const struct script_event *e)
+{
+	const struct control_op op = {
+		.client = r->script->clients[e->client].address,
+		.kind = e->lacks ? CONTROL_DELETE : CONTROL_ADD,
+		.d_index = (uint8_t)e->index,
+	};
+
+	if (world_ask_control(r->world, &op))
+		return;
+	fail_begin(r, e->line);
+	fputs("the control queue is full", r->message);
+}
+
 static void check(struct run *r, const struct script_event *e)
 {
 	if (script_check(r->world, &r->values, e, r->detail)) {
@@ -405,6 +419,8 @@ static void run_event(struct run *r, const struct script_event *e)
 			send_packet(r, e);
 		else if (e->kind == SCRIPT_EVENT_STALL)
 			world_stall_control(r->world, e->number);
+		else if (e->kind == SCRIPT_EVENT_CONTROL)
+			ask_control(r, e);
 		else
 			check(r, e);
 		r->base_ns = from_ns;

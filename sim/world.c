@@ -511,6 +511,14 @@ void world_wire_carries(struct world *w, unsigned backend, bool towards_server, 
 	world_push(w, link_backend(w, backend, towards_server ? LINK_TO_WIRE : LINK_FROM_WIRE), p);
 }
 
+bool world_ask_control(struct world *w, const struct control_op *op)
+{
+	bool queued = world_submit(w, op);
+
+	timers_set(&w->timers, 0, switch_next_wake(w->sw));
+	return queued;
+}
+
 void world_stall_control(struct world *w, uint64_t for_ns)
 {
 	switch_control_stall(w->sw, w->now_ns + for_ns);

@@ -62,6 +62,8 @@ uint64_t world_now(const struct world *w);
 uint64_t world_next_due(const struct world *w);
 /* Puts a packet on the ring between switch and agent of `backend`, as if it came from elsewhere. */
 void world_wire_carries(struct world *w, unsigned backend, bool towards_server, struct packet *p);
+/* Asks the control plane as front-end op->frontend would; false if its queue is full. */
+bool world_ask_control(struct world *w, const struct control_op *op);
 /* The control plane does nothing for so long from now on; what waits goes on afterwards, in order. */
 void world_stall_control(struct world *w, uint64_t for_ns);
 

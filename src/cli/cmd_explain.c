@@ -148,6 +148,8 @@ static int not_found(const struct cli *cli, const struct explain_cli *o, const s
 		return cli_failure(cli, "the trace has no frame %llu (or the filter hides it); its last one is %llu",
 				   (unsigned long long)o->packet.value,
 				   (unsigned long long)(result->trace.frames + result->trace.hidden));
+	if (!result->vip_found)
+		return cli_failure(cli, "no TCP handshake in the trace tells its server; --vip=IP:PORT names it");
 	return cli_failure(cli, "no connection %s to %s in the trace; 'miresga replay --flows=-' lists them",
 			   o->flow ? o->flow : o->why, endpoint_format(result->vip, vip));
 }

@@ -158,8 +158,10 @@ static const struct row rows_owing[] = {
 	{ 0 },
 };
 
-/* Nobody's handshake. */
+/* Only the neighbour's handshake is there. */
 static const struct row rows_midway[] = {
+	C(0, SYN, 0, 0, .port = 1),
+	S(1, SYN | ACK, 0, 1, .port = 1),
 	C(3, PSH | ACK, 1, 1, .data = GET_A),
 	S(4, ACK, 1, 29, .data = OK_20 BODY_20),
 	{ 0 },
@@ -385,12 +387,12 @@ END_TEST
 /* A frame that is not played says so. */
 START_TEST(a_frame_that_is_not_played)
 {
-	struct explain_request q = { .question = EXPLAIN_PACKET, .frame = 2 };
+	struct explain_request q = { .question = EXPLAIN_PACKET, .frame = 4 };
 	struct config *c = replay_config();
 	struct explained x = { 0 };
 
 	explain_rows(&x, c, rows_midway, &q, FORM_TEXT);
-	ck_assert_msg(strstr(x.text, "not played: ") != NULL, "%s", x.text);
+	ck_assert_msg(strstr(x.text, "not played: the trace does not hold its handshake") != NULL, "%s", x.text);
 	explained_free(&x);
 	free(c);
 }
