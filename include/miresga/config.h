@@ -108,7 +108,7 @@ struct config_agent {
 };
 
 struct config_timeouts {
-	uint64_t request_ns;	 /* INIT: handshake to complete request head */
+	uint64_t request_ns;	 /* from the handshake, or a head's first byte, to the complete request head */
 	uint64_t established_ns; /* idle, any connected state (RFC 5382 REQ-5: >= 2 h 4 min) */
 	uint64_t closing_ns;	 /* after the first FIN, idle */
 	uint64_t linger_ns;	 /* after the last ACK or a RST */

@@ -308,7 +308,7 @@ static const struct config_key timeouts_keys[] = {
 	  .min = NS_PER_MS,
 	  .max = 168 * HOUR,
 	  .preset = "10min",
-	  .help = "From the handshake to a complete request head; then 408" },
+	  .help = "From the handshake, or the first byte of a later one, to a complete request head; then 408" },
 	{ .name = "established",
 	  .kind = CONFIG_KIND_DURATION,
 	  FIELD(config_timeouts, established_ns),

@@ -286,7 +286,7 @@ static void idle_expired(struct work *w, struct flow *f)
 		w->fe->stats.flows_timed_out++;
 		notice_send(w, f, NOTICE_TIMED_OUT, 0);
 	}
-	if (f->state == FSM_INIT && f->c_nxt != f->c_start)
+	if (f->state == FSM_INIT ? f->c_nxt != f->c_start : request_unfinished(f))
 		request_refuse(w, f, REFUSAL_REQUEST_TIMEOUT);
 	else
 		fsm_fire(w, f, EVENT_IDLE);

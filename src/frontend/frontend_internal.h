@@ -144,6 +144,8 @@ void request_acknowledged(struct work *w, struct flow *f, uint32_t ack);
 void request_refuse(struct work *w, struct flow *f, enum refusal why);
 /* Acknowledges to the client what is held and cannot be delivered yet: ours from now on. True if it did. */
 bool request_acknowledge_held(struct work *w, struct flow *f);
+/* The client has begun a request head on this connection and not ended it. */
+bool request_unfinished(const struct flow *f);
 /* End of the bytes that are ours to deliver to the present backend. */
 uint32_t request_owed(const struct flow *f);
 /* The number that the present backend expects next, as far as we sent: a RST with it is exact. */

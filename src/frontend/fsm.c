@@ -393,6 +393,18 @@ static void note_transition(struct work *w, const struct flow *f, enum fsm_event
 	p->note.backend = f->backend;
 }
 
+/* A request must be complete within its time, however slowly it trickles: that timer is not
+ * restarted by what comes (a slow-request attack would live on it). All others measure silence. */
+static void restart_idle(struct work *w, struct flow *f, enum fsm_event event)
+{
+	unsigned list = fsm_idle_class[f->state];
+
+	if (f->state == FSM_COMPLETE && request_unfinished(f))
+		list = IDLE_REQUEST;
+	if (list != IDLE_REQUEST || f->idle.list != IDLE_REQUEST || event == EVENT_REUSE)
+		flow_idle_set(&w->fe->flows, f, list, w->now_ns);
+}
+
 BREAKABLE void fsm_fire(struct work *w, struct flow *f, enum fsm_event event)
 {
 	const struct fsm_cell *cell = &fsm_table[f->state][event];
@@ -402,6 +414,6 @@ BREAKABLE void fsm_fire(struct work *w, struct flow *f, enum fsm_event event)
 	w->fe->stats.transitions[f->state][event]++;
 	note_transition(w, f, event, next);
 	f->state = (uint8_t)next;
-	flow_idle_set(&w->fe->flows, f, fsm_idle_class[next], w->now_ns);
+	restart_idle(w, f, event);
 	action_run(w, f, cell->action);
 }

@@ -287,6 +287,11 @@ static bool holds_part(const struct flow *f)
 	return f->buffer && may_read(f) && seq_gt(f->c_fed, f->c_limit);
 }
 
+bool request_unfinished(const struct flow *f)
+{
+	return f->state != FSM_HELD && holds_part(f);
+}
+
 /* An ACK speaks of everything before it: what went to the backend but was not acknowledged there,
  * and is not ours to repeat, may yet be lost, and then only the client has it. */
 bool request_acknowledge_held(struct work *w, struct flow *f)
