@@ -24,13 +24,19 @@ static void untouched(struct work *w)
 	packet_queue_push(&w->out->packets, w->packet);
 }
 
-/* While the special SYN is out: its SYN-ACK, or a RST that acknowledges it (RFC 9293 §3.10.7.3). */
+/* While the special SYN is out: its SYN-ACK, or a RST that acknowledges it; an ACK of anything else
+ * is answered by a RST, and the SYN's repetition will find the way clear (RFC 9293 §3.10.7.3). */
 static void outbound_connecting(struct work *w, struct flow *f)
 {
 	struct packet *p = w->packet;
 	bool mine = (p->phv.tcp_flags & TCP_ACK) && p->phv.ack == f->c_start;
 	struct tcp_options o;
 
+	if (!mine && (p->phv.tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && p->phv.payload_len == 0) {
+		/* A challenge ACK: our RST of an earlier splice was lost, and the SYN met its socket. */
+		p->note.remark = "challenge ACK of an older connection: reset";
+		send_backend_reset(w, f, p->phv.ack);
+	}
 	if (!mine || !(p->phv.tcp_flags & (TCP_SYN | TCP_RST))) {
 		packet_drop(p, DROP_NOT_FLOW_BACKEND);
 		return;
