@@ -70,6 +70,7 @@ static BREAKABLE void entry_add(struct work *w, struct flow *f)
 {
 	MUST(f->entry == ENTRY_NONE);
 	ask(w, f, CONTROL_ADD);
+	f->entry_isn = f->client_isn;
 	f->entry = ENTRY_ADDING;
 	w->fe->stats.offloads_asked++;
 }

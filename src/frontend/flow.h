@@ -89,6 +89,7 @@ struct flow {
 	uint8_t backend; /* of the present splice; meaningless before BACKEND_SYN */
 	uint8_t entry;	 /* enum entry_state */
 	uint32_t entry_serial;
+	uint32_t entry_isn; /* client_isn of the connection that the entry was asked for */
 	bool tunnel;	    /* after 101 or CONNECT: bytes are not HTTP any more */
 	bool wait_response; /* CONNECT or Upgrade: what follows is read only after the response's head */
 	bool has_timestamps;

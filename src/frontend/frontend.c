@@ -252,7 +252,8 @@ BREAKABLE void frontend_reply(struct frontend *fe, const struct control_reply *r
 		if (latest)
 			f->entry = ENTRY_PRESENT;
 		fe->stats.offloads_effective++;
-		notice_send(&w, f, NOTICE_OFFLOADED, reply->applied_ns - reply->asked_ns);
+		if (f->entry_isn == f->client_isn) /* else the port has been reused meanwhile */
+			notice_send(&w, f, NOTICE_OFFLOADED, reply->applied_ns - reply->asked_ns);
 	} else if (reply->op.kind == CONTROL_ADD) {
 		fe->stats.offloads_full++;
 		notice_send(&w, f, NOTICE_OFFLOAD_FULL, 0);

@@ -286,7 +286,7 @@ static bool why_never(const struct facts *f)
 
 static bool why_no_response(const struct facts *f)
 {
-	if (f->responses)
+	if (f->responses || f->modes[OFFLOAD_ALWAYS])
 		return false;
 	return answer(f,
 		      "It was not offloaded: the decision needs the head of a response, and none was seen after its %u "
@@ -346,10 +346,12 @@ static bool why_pipelined(const struct facts *f)
 
 static bool why_closing(const struct facts *f)
 {
-	if (!f->closed_before_large)
+	bool early = f->modes[OFFLOAD_ALWAYS] && f->closing && !f->asked;
+
+	if (!f->closed_before_large && !early)
 		return false;
-	return answer(f, "It was not offloaded: %s (frame %u) before its large response began.", f->closing,
-		      f->closing_frame);
+	return answer(f, "It was not offloaded: %s (frame %u) before %s.", f->closing, f->closing_frame,
+		      early ? "an entry could be asked for" : "its large response began");
 }
 
 static bool why_owed(const struct facts *f)

@@ -568,6 +568,25 @@ START_TEST(an_observer_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_story_does_not_depend_on_the_batch)
+{
+	struct explain_request q = flow_request(EXPLAIN_FLOW, "10.77.2.11:54600");
+	struct config *c = replay_config();
+	struct explained one = { 0 }, many = { 0 };
+	char path[512];
+
+	trace_path("loss.pcap", path);
+	c->sw.batch = 1;
+	explain_run(&one, c, path, &q, FORM_VERBOSE);
+	c->sw.batch = BATCH_MAX;
+	explain_run(&many, c, path, &q, FORM_VERBOSE);
+	ck_assert_int_eq(strcmp(one.text, many.text), 0);
+	explained_free(&one);
+	explained_free(&many);
+	free(c);
+}
+END_TEST
+
 START_TEST(json_of_every_question)
 {
 	static const char *const names[] = { "flow", "packet", "drops", "mismatch", "why_not_offloaded" };
@@ -690,6 +709,7 @@ Suite *explain_suite(void)
 	tcase_add_loop_test(tc, a_fault_is_shown_where_it_is, 0, (int)ARRAY_LEN(captures));
 	tcase_add_loop_test(tc, every_frame_can_be_told, 0, 20);
 	tcase_add_test(tc, the_diagram_fits);
+	tcase_add_test(tc, a_story_does_not_depend_on_the_batch);
 	tcase_add_loop_test(tc, an_observer_changes_nothing, 0, (int)ARRAY_LEN(captures));
 	tcase_add_test(tc, the_page_is_true);
 	suite_add_tcase(s, tc);
