@@ -354,7 +354,7 @@ static const struct row every_break[] = {
 	{ "mi delete", { NULL } },
 	{ "mi break flow_table_full", { "break 9" } },
 	{ "mi run", { "drop  flow_table_full  [break 9]" } },
-	{ "mi why", { "drop: the Full Connection Table is full" } },
+	{ "mi why", { "  dropped: flow_table_full" } },
 	{ "backtrace 2", { "packet_drop", "flow_open" } },
 	{ "mi delete", { NULL } },
 	{ "mi break quirk A7", { "break 10" } },
@@ -380,6 +380,9 @@ static const struct row every_break[] = {
 	{ "mi packet", { "this stop is about no packet" } },
 	{ "mi flow", { "LINGER", "timers: idle (linger) in " } },
 	{ "mi next", { "FSM  LINGER --IDLE--> NONE" } },
+	{ "mi delete", { NULL } },
+	{ "mi break quirk F8", { "break 16" } },
+	{ "mi run script tests/scenarios/quirk_f8_with.pkt", { "drop  quirk  [break 16]" } },
 };
 
 static const struct {

@@ -238,13 +238,18 @@ class Sub(gdb.Command):
         return [known for known in words if known.startswith(word)]
 
 
+# Of miresga, with a world of their own: `mi run` starts them as they are.
+OTHER_COMMANDS = ("script", "sim", "explain")
+
+
 def mi_run(argument):
     """Starts over; without arguments, with those of the last time."""
     if argument:
-        words = argument.split(" ", 1)
-        if words[0] == "replay":
-            argument = words[1] if len(words) > 1 else ""
-        gdb.execute("set args replay --batch 1 " + argument)
+        command, _, rest = argument.partition(" ")
+        if command in OTHER_COMMANDS:
+            gdb.execute("set args " + argument)
+        else:
+            gdb.execute("set args replay --batch 1 " + (rest if command == "replay" else argument))
     SESSION.fresh = True
     SESSION.current = None
     SESSION.arm()
@@ -406,8 +411,10 @@ def on_stop(event):
 COMMANDS = (
     ("run", mi_run, (), """Start a replay that can be stepped: mi run [REPLAY-ARGS...]
 The arguments are those of `miresga replay`; --batch 1 is added, so that a stage sees one packet
-at a time. Without arguments: once more, as before."""),
-    ("break", mi_break, lambda: list(break_words()) + ["flow", "packet"], """Stop somewhere: mi break WHAT [flow IP:PORT]
+at a time. `mi run script FILE.pkt` and other commands of miresga that play packets work as well.
+Without arguments: once more, as before."""),
+    ("break", mi_break, lambda: list(break_words()) + ["flow", "packet"],
+     """Stop somewhere: mi break WHAT [flow IP:PORT]
   STAGE          a packet gets to this stage of the switch (mi stages); also frontend, fsm, ingress,
                  egress, out
   STATE          a flow changes to this state of the FSM (OFFLOADED, LINGER, ...)

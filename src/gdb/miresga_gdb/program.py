@@ -59,24 +59,13 @@ def quirks():
     return enum("quirk", "QUIRK_")
 
 
-def text_of(expression, index, fallback="-"):
-    """A string out of one of the program's constant tables."""
+def drop_words(reason):
+    """A reason's key and its sentence; clang leaves nothing of the sentences' table that could be read."""
+    key = drop_keys().get(reason, "?")
     try:
-        return gdb.parse_and_eval(expression)[index].string()
+        return "%s (%s)" % (key, gdb.parse_and_eval("'drop_text'::texts")[reason].string())
     except (gdb.error, gdb.MemoryError, UnicodeDecodeError):
-        return fallback  # a position-independent program that has not been started has no pointers yet
-
-
-def drop_text(reason):
-    return text_of("'drop_text'::texts", reason)
-
-
-def quirk_text(quirk):
-    return text_of("'quirk_text'::texts", quirk)
-
-
-def refusal_key(refusal):
-    return enum("refusal", "REFUSAL_").get(refusal, "?").lower()
+        return key
 
 
 def fsm_cell(state, event):

@@ -191,7 +191,7 @@ def decisions(world, fields, before=None):
 
 
 def dropped(fields):
-    return "dropped: %s (%s)" % (program.drop_keys().get(fields["drop"], "?"), program.drop_text(fields["drop"]))
+    return "dropped: " + program.drop_words(fields["drop"])
 
 
 def _agent(fields):
@@ -210,7 +210,8 @@ def _pushed(world, detail):
     if kind in ("FROM_CLIENT", "FROM_STACK"):
         return ["%s: sent  %s" % (source, text)]
     if kind in ("TO_CLIENT", "TO_FRONTEND", "TO_WIRE"):
-        return ["switch: " + line for line in decisions(world, snapshot.fields)] + ["switch: to %s  %s" % (target, text)]
+        lines = decisions(world, snapshot.fields) + ["to %s  %s" % (target, text)]
+        return ["switch: " + line for line in lines]
     if kind in ("FROM_WIRE", "TO_STACK"):
         return ["%s: %s" % (source, _agent(snapshot.fields)), "%s: to %s  %s" % (source, target, text)]
     lines = ["%s: made, on %s" % (source, made_for[1])] if made_for else []
@@ -254,7 +255,7 @@ def why(session, event):
         here = decisions(world, event.snapshot.fields, place_of(event))
         lines += ["  %s  switch: %s" % (history.stamp(event.now_ns), line) for line in here]
     if event.kind == "drop":
-        lines.append("  %s  drop: %s" % (history.stamp(event.now_ns), program.drop_text(event.arguments[1])))
+        lines.append("  %s  dropped: %s" % (history.stamp(event.now_ns), program.drop_words(event.arguments[1])))
     return lines
 
 
