@@ -22,6 +22,9 @@ VARIANT ?= release
 PREFIX ?= /usr/local
 # Below it, under the program's own path, gdb looks for what it loads by itself. It trusts the system's.
 GDB_AUTO_LOAD ?= $(if $(filter /usr /usr/local,$(PREFIX)),/usr,$(PREFIX))/share/gdb/auto-load
+MANDIR ?= $(PREFIX)/share/man
+BASH_COMPLETION ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION ?= $(PREFIX)/share/zsh/site-functions
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -53,6 +56,9 @@ BIN := $(OUT)/miresga
 LIB := $(OUT)/libmiresga.a
 RUNNER := $(OUT)/unit-tests
 TRACES := $(BUILD)/traces
+# The manual, and completion for shells. Only the language of scripts has no tables that its page could be made from.
+MANUAL := $(OUT)/man/miresga.1 $(OUT)/man/miresga.yaml.5 docs/man/miresga-script.5
+COMPLETION := $(OUT)/completion/bash $(OUT)/completion/zsh
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
 	    -Wundef -Wformat=2 -Wold-style-definition $(if $(filter-out 0,$(WERROR)),-Werror)
@@ -118,7 +124,7 @@ deps:					## install the packages that the build needs (apt-get)
 	@CC='$(CC)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh build
 
 .PHONY: install
-install: $(BIN)				## install to PREFIX (/usr/local) below DESTDIR
+install: $(BIN) $(MANUAL) $(COMPLETION)	## install to PREFIX (/usr/local) below DESTDIR
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/miresga/configs' \
 		'$(DESTDIR)$(PREFIX)/share/doc/miresga/docs'
 	install -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/miresga'
@@ -129,11 +135,18 @@ install: $(BIN)				## install to PREFIX (/usr/local) below DESTDIR
 	install -m 644 src/gdb/miresga.py '$(DESTDIR)$(PREFIX)/share/miresga/gdb'
 	install -m 644 $(wildcard src/gdb/miresga_gdb/*.py) '$(DESTDIR)$(PREFIX)/share/miresga/gdb/miresga_gdb'
 	install -m 644 src/gdb/miresga-gdb.py '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin'
+	install -d '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(BASH_COMPLETION)' '$(DESTDIR)$(ZSH_COMPLETION)'
+	install -m 644 $(filter %.1,$(MANUAL)) '$(DESTDIR)$(MANDIR)/man1'
+	install -m 644 $(filter %.5,$(MANUAL)) '$(DESTDIR)$(MANDIR)/man5'
+	install -m 644 $(OUT)/completion/bash '$(DESTDIR)$(BASH_COMPLETION)/miresga'
+	install -m 644 $(OUT)/completion/zsh '$(DESTDIR)$(ZSH_COMPLETION)/_miresga'
 
 .PHONY: uninstall
 uninstall:				## remove what install put there
 	rm -f '$(DESTDIR)$(PREFIX)/bin/miresga' '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin/miresga-gdb.py'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/miresga' '$(DESTDIR)$(PREFIX)/share/doc/miresga'
+	rm -f $(foreach page,$(MANUAL),'$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page))')
+	rm -f '$(DESTDIR)$(BASH_COMPLETION)/miresga' '$(DESTDIR)$(ZSH_COMPLETION)/_miresga'
 
 .PHONY: clean
 clean:					## remove the build directory
@@ -145,6 +158,14 @@ help:					## this list
 		text = $$0; sub(/.*##[ \t]*/, "", text); printf "  make %-10s %s\n", $$1, text }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@awk '/^#   [A-Z]/ { sub(/^# /, ""); print }' $(firstword $(MAKEFILE_LIST))
+
+# The program prints what its tables hold.
+$(OUT)/man/%: $(BIN)
+	@mkdir -p $(@D)
+	$(call quietly,MAN,$@) $(BIN) man $* > $@
+$(OUT)/completion/%: $(BIN)
+	@mkdir -p $(@D)
+	$(call quietly,SHELL,$@) $(BIN) completion $* > $@
 
 # What the tests are told. A trace replayed under a sanitizer or valgrind takes its time, hence the generous limit.
 # The runner forks for every test; a large quarantine of freed memory would be copied each time (a run of 14 minutes

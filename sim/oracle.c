@@ -204,6 +204,17 @@ static uint32_t clock_of(const struct replay *r, const struct replay_flow *f, st
 	return sv->clock;
 }
 
+/* The rules chose the backend for the flow, or it is told that a flow before on the same port is over. */
+static bool is_chosen(const struct replay_flow *f, unsigned backend, const struct segment *s)
+{
+	do {
+		if (f->chosen[backend / 64] & UINT64_C(1) << backend % 64)
+			return true;
+		f = f->older;
+	} while (f && (s->flags & TCP_RST));
+	return false;
+}
+
 void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns)
 {
 	struct replay *r = ctx;
@@ -215,7 +226,7 @@ void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint6
 	(void)now_ns;
 	if (!f)
 		return;
-	if (!(f->chosen[backend / 64] & UINT64_C(1) << backend % 64)) {
+	if (!is_chosen(f, backend, &v.s)) {
 		r->result->wrong_backend++;
 		verdict_fault(f, "a packet reached %s, which no rule chose", r->config->backends[backend].name);
 	}

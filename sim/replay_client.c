@@ -8,7 +8,7 @@
  *
  * A SYN's data is never acknowledged by the switch (RFC 7413 §4.2 allows that); a client whose
  * recorded server had taken it does not send it again, so the driver does, as a segment of its
- * own before the client's next packet. */
+ * own before the client's next packet, which may wait for the answer. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -100,6 +100,7 @@ static bool client_send_syn_data(struct replay *r, struct replay_flow *f, const 
 	bare.len = s->payload_at + syn.payload_len;
 	bare.payload_len = syn.payload_len;
 	bare.flags = TCP_ACK;
+	bare.ack = f->isn[SIDE_SERVER] + 1;
 	bare.frame = 0;
 	bare.sound = true;
 	p = replay_packet(r, &bare, NULL);
@@ -149,15 +150,15 @@ enum release client_send(struct replay *r, struct replay_flow *f, const struct s
 	struct expectation *e;
 	struct packet *p;
 
-	if (client_waits(f, s, NULL))
-		return RELEASE_WAITS;
-	if (f->syn_data && !(s->flags & (TCP_SYN | TCP_RST))) {
+	if (f->syn_data && f->connected && f->synack_seen && !(s->flags & (TCP_SYN | TCP_RST))) {
 		/* A client that starts at its first byte sends the data again itself. */
 		if (replay_flow_offset(f, SIDE_CLIENT, s->seq) > 1 && !client_send_syn_data(r, f, s))
 			return RELEASE_STARVED;
 		free(f->syn_data);
 		f->syn_data = NULL;
 	}
+	if (client_waits(f, s, NULL))
+		return RELEASE_WAITS;
 	p = replay_packet(r, s, &e);
 	if (!p)
 		return RELEASE_STARVED;

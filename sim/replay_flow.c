@@ -214,19 +214,25 @@ static void flow_enqueue(struct replay *r, struct replay_flow *f, enum side side
 	observe_waits(r, f, side, s);
 }
 
-static void flow_dequeue(struct replay *r, struct replay_flow *f, enum side side)
+/* Takes the packet behind `before` (NULL: the first one) out of its queue. */
+static void flow_unlink(struct replay *r, struct replay_flow *f, enum side side, struct queued *before)
 {
 	struct queue *queue = &f->queue[side];
-	struct queued *q = queue->head;
+	struct queued **place = before ? &before->next : &queue->head, *q = *place;
 
-	queue->head = q->next;
-	if (!queue->head)
-		queue->tail = NULL;
+	*place = q->next;
+	if (!q->next)
+		queue->tail = before;
 	queue->count--;
 	f->queued_bytes -= q->len;
 	r->queued_bytes -= q->len;
-	observe_leaves(r, f, q->frame);
 	free(q);
+}
+
+static void flow_dequeue(struct replay *r, struct replay_flow *f, enum side side)
+{
+	observe_leaves(r, f, f->queue[side].head->frame);
+	flow_unlink(r, f, side, NULL);
 }
 
 void replay_flow_wait(struct replay *r, struct replay_flow *f)
@@ -308,11 +314,13 @@ int64_t replay_flow_offset(const struct replay_flow *f, enum side side, uint32_t
 	return stream_offset(&f->stream[side], seq - f->isn[side]);
 }
 
-/* The server speaks first if it sends bytes and has seen none of the client's. */
+/* The server speaks first if it sends bytes and has seen none of the client's. The byte that a keep-alive probe may
+ * hold is none of its stream (RFC 1122 §4.2.3.6). */
 static bool flow_server_first(const struct replay_flow *f, enum side side, const struct segment *s)
 {
-	return side == SIDE_SERVER && f->syn_seen && s->payload_len && !f->data_seen && !(s->flags & TCP_RST) &&
-	       seq_diff(s->ack, f->isn[SIDE_CLIENT]) <= 1;
+	return side == SIDE_SERVER && f->syn_seen && f->synack_seen && !f->data_seen && !(s->flags & TCP_RST) &&
+	       replay_flow_offset(f, side, s->seq) + s->payload_len > 1 &&
+	       seq_diff(s->ack, f->isn[SIDE_CLIENT]) <= 1 && s->payload_len;
 }
 
 static bool flow_known(const struct replay_flow *f, enum side side)
@@ -346,7 +354,8 @@ static void flow_record(struct replay *r, struct replay_flow *f, enum side side,
 				    "more bytes are recorded but not delivered than may be kept");
 }
 
-/* True if the segment lies so far from its stream that it must be another connection's. */
+/* True if the segment lies before its stream, or so far behind it, that it must be another connection's: a port is
+ * used again while segments of the connection before are still on their way (RFC 9293 §3.6.1). */
 static bool flow_foreign(const struct replay_flow *f, enum side side, const struct segment *s)
 {
 	int64_t at, near = (int64_t)ranges_max(&f->stream[side].known);
@@ -356,14 +365,31 @@ static bool flow_foreign(const struct replay_flow *f, enum side side, const stru
 	if (s->flags & TCP_SYN)
 		return s->seq != f->isn[SIDE_SERVER];
 	at = replay_flow_offset(f, side, s->seq);
-	return at < -FOREIGN_DISTANCE || at + s->payload_len > near + FOREIGN_DISTANCE;
+	return at < 0 || at + s->payload_len > near + FOREIGN_DISTANCE;
+}
+
+/* Its side's first number is known now: what was queued before is recorded, unless it is another connection's. */
+static void flow_record_queue(struct replay *r, struct replay_flow *f, enum side side)
+{
+	struct queued *before = NULL;
+	struct segment early;
+
+	while (!f->dead && (before ? before->next : f->queue[side].head)) {
+		struct queued *q = before ? before->next : f->queue[side].head;
+
+		MUST(queued_parse(q, &early));
+		if (flow_foreign(f, side, &early)) {
+			flow_unlink(r, f, side, before);
+			continue;
+		}
+		before = q;
+		flow_record(r, f, side, &early);
+	}
 }
 
 /* The segment opens its side of the flow; what was queued before it can now be recorded. */
 static void flow_learn(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s)
 {
-	struct segment early;
-
 	f->isn[side] = s->seq;
 	if (side == SIDE_CLIENT) {
 		f->syn_seen = true;
@@ -379,9 +405,7 @@ static void flow_learn(struct replay *r, struct replay_flow *f, enum side side, 
 			r->out_of_memory = true;
 		}
 	}
-	for (struct queued *q = f->queue[side].head; q && !f->dead; q = q->next)
-		if (queued_parse(q, &early))
-			flow_record(r, f, side, &early);
+	flow_record_queue(r, f, side);
 }
 
 void replay_segment(struct replay *r, const struct segment *s)

@@ -223,12 +223,12 @@ static struct packet *build_icmp(struct world *w, struct building *b)
 			.frag = be16_from(IP_FLAG_DF),
 			.ttl = 60,
 			.proto = IP_PROTO_TCP,
-			.src = b->ends.dst.addr,
-			.dst = b->ends.src.addr,
+			.src = b->ends.quoted_src.addr,
+			.dst = b->ends.quoted_dst.addr,
 		};
 		ip->check = csum_ipv4(ip, IPV4_HDR_MIN);
-		store_be16(tcp, be16_to(b->ends.dst.port));
-		store_be16(tcp + 2, be16_to(b->ends.src.port));
+		store_be16(tcp, be16_to(b->ends.quoted_src.port));
+		store_be16(tcp + 2, be16_to(b->ends.quoted_dst.port));
 		store_be32(tcp + 4, value_of(b, &say->seq, b->seq_space));
 	}
 	icmp->check = (WIRE_FORCE be16)(uint16_t)~csum_sum(icmp, len, 0);

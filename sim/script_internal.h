@@ -236,7 +236,7 @@ void script_print_expr(FILE *out, const struct script *s, const struct script_ex
 void script_print_flags(FILE *out, uint8_t flags);
 /* "C" of an endpoint, or NULL. */
 const struct script_client *script_client_of(const struct script *s, struct endpoint e);
-void script_print_port(FILE *out, const struct script *s, struct script_port port);
+void script_print_port(FILE *out, struct script_port port);
 const char *script_icmp_name(uint8_t type, uint8_t code);
 int script_icmp_find(const char *name, uint8_t *type, uint8_t *code);
 /* One TCP option as it stands in a header; false at the end, or where the rest is malformed. */
@@ -252,7 +252,8 @@ int script_option_of(uint8_t kind);
 /* Who should be in the headers of a packet at a port. */
 struct script_ends {
 	struct endpoint src, dst;
-	bool any_backend; /* src or dst, whichever is not the client's, is one of the backends */
+	struct endpoint quoted_src, quoted_dst; /* of what an ICMP error is about, whoever sends the error */
+	bool any_backend;			/* src or dst, whichever is not the client's, is one of the backends */
 };
 struct script_ends script_ends_of(const struct script *s, const struct script_event *e, bool towards_server);
 /* Does a packet at this port go to the server? At a front-end the packet itself must tell. */

@@ -30,8 +30,8 @@ struct script_ends script_ends_of(const struct script *s, const struct script_ev
 		server = s->config->backends[e->port.index].address;
 	/* What a front-end sends to a server, or gets from one, bears that server's address. */
 	ends.any_backend = e->port.tap == TAP_FRONTEND && towards_server != e->port.out;
-	ends.src = towards_server ? client : server;
-	ends.dst = towards_server ? server : client;
+	ends.src = ends.quoted_dst = towards_server ? client : server;
+	ends.dst = ends.quoted_src = towards_server ? server : client;
 	if (e->packet.has_from)
 		ends.src = e->packet.from;
 	if (e->packet.has_to)
@@ -290,12 +290,16 @@ static void match_icmp(struct matching *m)
 				script_icmp_name(v->icmp_type, v->icmp_code));
 	}
 	match_plain(m, "mtu", p->mtu, v->mtu);
+	/* Any router may be the source. */
+	if (p->has_from)
+		match_endpoint(m, "from", endpoint_make(p->from.addr, v->src.port), v->src);
+	match_endpoint(m, "to", endpoint_make(m->ends.dst.addr, v->dst.port), v->dst);
 	if (p->seq.any)
 		return;
 	match_number(m, "seq", &p->seq, m->seq_space, v->seq);
 	/* The quoted packet went the other way. */
-	match_endpoint(m, "to", m->ends.dst, v->quoted_src);
-	match_endpoint(m, "from", m->ends.src, v->quoted_dst);
+	match_endpoint(m, "to", m->ends.quoted_src, v->quoted_src);
+	match_endpoint(m, "from", m->ends.quoted_dst, v->quoted_dst);
 }
 
 static bool same_port(struct script_port a, struct script_port b)
@@ -349,9 +353,9 @@ bool script_match(const struct script_match *want, struct script_port at)
 	if (!same_port(want->event->port, at)) {
 		differ(&m, "port");
 		if (m.out) {
-			script_print_port(m.out, s, want->event->port);
+			script_print_port(m.out, want->event->port);
 			fputs(", got ", m.out);
-			script_print_port(m.out, s, at);
+			script_print_port(m.out, at);
 			fputc('\n', m.out);
 		}
 		return false;

@@ -45,12 +45,13 @@ static void report_config(void *ctx, const char *file, unsigned line, unsigned c
 /* The lines up to a lone '}', behind as many empty ones as stand before them: so errors name the script's lines. */
 static bool config_inline(struct script_cursor *c, struct config_report *r)
 {
-	const char *start = c->at, *end = start + strcspn(start, "\n");
+	const char *start = c->at, *end = start;
 	unsigned above = c->line, below = 0;
 	size_t len;
 	char *text;
 
 	do {
+		end += strcspn(end, "\n");
 		if (*end == '\0')
 			return script_error(c, start,
 					    "the configuration has no end; expected '}' in a line of its own");
@@ -188,9 +189,9 @@ static bool parse_let(struct script_cursor *c, struct script_event *e)
 }
 
 /* "fe0", "be1.wire", "web1.stack"; the index of a front-end or backend, by number or by name. */
-static bool parse_port_word(struct script_cursor *c, const char *word, struct script_port *port)
+static bool parse_port_word(const struct script *s, const char *word, struct script_port *port)
 {
-	const struct config *config = c->script->config;
+	const struct config *config = s->config;
 	const char *dot = strrchr(word, '.');
 	size_t n = dot ? (size_t)(dot - word) : strlen(word);
 	char *end;
@@ -229,7 +230,7 @@ static bool parse_port(struct script_cursor *c, struct script_port *port)
 	start = c->at;
 	if (!need_config(c) || !script_word(c, "a port", word, sizeof(word)))
 		return false;
-	if (parse_port_word(c, word, port))
+	if (parse_port_word(c->script, word, port))
 		return true;
 	return script_error(c, start,
 			    "expected a port (client, fe0 to fe%u, be0 to be%u with .wire or .stack), found '%s'",
@@ -397,7 +398,7 @@ static bool parse_agent(struct script_cursor *c, struct script_event *e)
 	if (!need_config(c) || !script_word(c, "a backend", word, sizeof(word)))
 		return false;
 	snprintf(port, sizeof(port), "%s.wire", word);
-	if (!parse_port_word(c, port, &e->port) || e->port.tap != TAP_WIRE)
+	if (!parse_port_word(c->script, port, &e->port) || e->port.tap != TAP_WIRE)
 		return script_error(c, start, "there is no backend '%s'; expected be0 to be%u, or a name", word,
 				    c->script->config->backend_count - 1);
 	if (!parse_has(c, e))
@@ -602,11 +603,20 @@ static bool is_declaration(struct script_cursor *c)
 	       !script_at_end(&ahead) && *ahead.at != '<' && *ahead.at != '>';
 }
 
+/* Does the word begin an event that is a packet? Without a configuration nobody knows the ports' names. */
+static bool is_place(const struct script *s, const char *word)
+{
+	struct script_port port;
+
+	if (strcmp(word, "any") == 0 || strcmp(word, "client") == 0)
+		return true;
+	return s->config ? parse_port_word(s, word, &port) : strchr(word, '.') != NULL;
+}
+
 static bool parse_line(struct script_cursor *c)
 {
 	struct script_time time = { .any = false };
 	const char *start = c->at;
-	struct script_port port;
 	char word[CONFIG_NAME_MAX + 16];
 	struct script_cursor ahead;
 
@@ -626,8 +636,7 @@ static bool parse_line(struct script_cursor *c)
 			return parse_event(c, time);
 	}
 	ahead = *c;
-	if (script_word(&ahead, "", word, sizeof(word)) &&
-	    (strcmp(word, "any") == 0 || !c->script->config || parse_port_word(c, word, &port)) && need_config(c))
+	if (script_word(&ahead, "", word, sizeof(word)) && is_place(c->script, word) && need_config(c))
 		return parse_event(c, time);
 	return unknown_word(c);
 }

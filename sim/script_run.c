@@ -16,6 +16,9 @@
 #include "miresga/pcapng.h"
 #include "script_internal.h"
 
+_Static_assert(sizeof(((struct script_result *)0)->steering) == sizeof(((struct switch_stats *)0)->steering_hits),
+	       "a counter a row");
+
 /* Captures of a run begin here; scripts count from 0. */
 #define ORIGIN_NS (UINT64_C(1700000000) * NS_PER_S)
 
@@ -65,7 +68,7 @@ static void print_expected(struct run *r, const struct script_event *e)
 static void print_got(struct run *r, const struct seen *s)
 {
 	fputs("    got       ", r->detail);
-	script_print_port(r->detail, r->script, s->port);
+	script_print_port(r->detail, s->port);
 	fputc(' ', r->detail);
 	script_print_view(r->detail, &r->values, &s->view);
 	fprintf(r->detail, "\n    at        %.6f\n", seconds(s->now_ns));
@@ -76,7 +79,7 @@ static void print_drop(struct run *r, uint64_t since_ns)
 	if (r->drop == DROP_NONE || r->drop_ns < since_ns)
 		return;
 	fputs("    dropped   ", r->detail);
-	script_print_port(r->detail, r->script, r->drop_port);
+	script_print_port(r->detail, r->drop_port);
 	fprintf(r->detail, " %s: %s\n", drop_key(r->drop), drop_text(r->drop));
 }
 
@@ -97,7 +100,7 @@ static unsigned pcapng_interface(const struct run *r, enum tap_kind kind, unsign
 
 static void capture(struct run *r, const struct seen *s, const struct packet *p, uint32_t len)
 {
-	char comment[256];
+	char comment[512]; /* PACKET_TRANSITIONS of the longest names fit */
 	int n = 0;
 
 	if (p->host_tag)
@@ -478,6 +481,20 @@ static void close_pcapng(struct run *r)
 	}
 }
 
+static void note_coverage(struct run *r)
+{
+	const uint64_t *hits = switch_stats(world_switch(r->world))->steering_hits;
+
+	memcpy(r->result->steering, hits, sizeof(r->result->steering));
+	for (unsigned i = 0; i < r->script->config->frontends.count; i++) {
+		const struct frontend_stats *stats = frontend_stats(world_frontend(r->world, i));
+
+		for (unsigned s = 0; s < FSM_STATE_COUNT; s++)
+			for (unsigned e = 0; e < FSM_EVENT_COUNT; e++)
+				r->result->transitions[s][e] += stats->transitions[s][e];
+	}
+}
+
 static void run_script(struct run *r, const struct script_options *options)
 {
 	struct world_hooks hooks = { .ctx = r, .tap = on_tap, .stop = on_stop };
@@ -496,6 +513,7 @@ static void run_script(struct run *r, const struct script_options *options)
 	world_run(r->world, ORIGIN_NS);
 	run_events(r);
 	close_pcapng(r);
+	note_coverage(r);
 	r->result->virtual_ns = world_now(r->world) - ORIGIN_NS;
 }
 
@@ -522,7 +540,12 @@ void script_run_memory(const char *name, const char *text, size_t len, const str
 	*out = (struct script_result){ .verdict = SCRIPT_PASSED };
 	r.message = open_memstream(&out->message, &message_len);
 	r.detail = open_memstream(&out->detail, &detail_len);
-	MUST(r.message && r.detail);
+	if (!r.message || !r.detail) {
+		out->verdict = SCRIPT_BROKEN;
+		if (r.message)
+			fclose(r.message);
+		return;
+	}
 	if (len > 0 && (*text == '/' || *text == '#'))
 		out->about = opening(text, len);
 	r.script = script_parse(name, text, len, &c);

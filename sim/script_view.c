@@ -152,11 +152,10 @@ const struct script_client *script_client_of(const struct script *s, struct endp
 	return NULL;
 }
 
-void script_print_port(FILE *out, const struct script *s, struct script_port port)
+void script_print_port(FILE *out, struct script_port port)
 {
 	const char *arrow = port.out ? ">" : "<";
 
-	(void)s;
 	switch (port.tap) {
 	case TAP_CLIENT:
 		fprintf(out, "client %s", arrow);

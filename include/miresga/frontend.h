@@ -69,6 +69,8 @@ enum fsm_event {
 
 const char *fsm_state_name(enum fsm_state s);
 const char *fsm_event_name(enum fsm_event e);
+/* False for the cells of the transition table that classification never reaches. */
+bool fsm_cell_exists(enum fsm_state s, enum fsm_event e);
 
 /* X(NAME, "key", "text"): why a flow got an error response or a reset from the front-end. */
 #define REFUSALS(X) \

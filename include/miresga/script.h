@@ -7,6 +7,8 @@
 #define MIRESGA_SCRIPT_H
 
 #include "miresga/base.h"
+#include "miresga/frontend.h"
+#include "miresga/switch.h"
 
 #define SCRIPT_FILE_SIZE_MAX (1u << 20)
 
@@ -23,12 +25,15 @@ struct script_options {
 struct script_result {
 	enum script_verdict verdict;
 	unsigned line, column; /* of the trouble, from 1; 0 where there is none; column only of a broken script */
-	char *message;	       /* one line; empty if it passed */
+	char *message;	       /* one line; empty if it passed; NULL if memory is short */
 	char *detail;	       /* lines that explain, each with its newline; may be empty */
 	char *about;	       /* the first line of the comment that the file opens with; NULL if there is none */
 	unsigned expectations; /* packets that were expected and came, and checks that held */
 	uint64_t packets;      /* that went over the world's rings */
 	uint64_t virtual_ns;   /* from the script's start to its end */
+	/* How often each row of the steering table and each cell of the front-ends' FSM was used. */
+	uint64_t steering[64];
+	uint64_t transitions[FSM_STATE_COUNT][FSM_EVENT_COUNT];
 };
 
 /* Reads and runs one file ("-": standard input). *out is filled in any case; free it. */

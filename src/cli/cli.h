@@ -69,6 +69,7 @@ struct command {
 	const char *usage;    /* what follows the name */
 	const char *about;    /* a paragraph for --help */
 	const char *examples; /* whole lines, without the indent */
+	const char *operands; /* what an operand can be, "one|another"; NULL: anything */
 	const struct cli_option *options;
 	size_t option_count;
 	size_t options_size; /* of the struct that `at` counts in */
@@ -76,7 +77,12 @@ struct command {
 	int (*run)(const struct cli *cli, const void *options);
 };
 
-extern const struct command cli_check, cli_capacity, cli_replay, cli_explain, cli_script;
+extern const struct command cli_check, cli_capacity, cli_replay, cli_explain, cli_script, cli_completion, cli_man;
+/* All of them, in the order in which help lists them. */
+extern const struct command *const cli_commands[];
+extern const size_t cli_command_count;
+/* What miresga is; lines. */
+extern const char cli_about[];
 
 /* The options that every command has. */
 extern const struct cli_option cli_global_options[];
@@ -90,7 +96,9 @@ int cli_parse(struct cli *cli, void *options, int argc, char **argv);
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 /* Index of `text` in "one|another", or -1. */
 int cli_choice(const char *choices, const char *text);
-void cli_help(const struct cli *cli, const struct command *const *commands, size_t count);
+void cli_help(const struct cli *cli);
+/* "miresga: COMMAND: unknown WHAT 'word'; did you mean ..." among "one|another". Returns EXIT_USAGE. */
+int cli_unknown(const struct cli *cli, const char *what, const char *word, const char *choices);
 
 /* "miresga: COMMAND: message" on stderr. Returns EXIT_USAGE. */
 int cli_usage_error(const struct cli *cli, const char *format, ...) FORMAT_PRINTF(2, 3);

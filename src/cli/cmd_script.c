@@ -16,7 +16,7 @@
 #include "miresga/script.h"
 
 struct script_cli_options {
-	bool tap;
+	bool tap, coverage;
 	const char *junit;
 	const char *pcapng;
 };
@@ -26,6 +26,10 @@ static const struct cli_option options[] = {
 	  .kind = OPTION_FLAG,
 	  .at = offsetof(struct script_cli_options, tap),
 	  .help = "results as TAP (Test Anything Protocol)" },
+	{ .name = "coverage",
+	  .kind = OPTION_FLAG,
+	  .at = offsetof(struct script_cli_options, coverage),
+	  .help = "also which steering rows and FSM cells no script has used" },
 	{ .name = "junit",
 	  .kind = OPTION_TEXT,
 	  .at = offsetof(struct script_cli_options, junit),
@@ -158,6 +162,38 @@ static void print_lines(const struct cli *cli, const struct tests *t)
 		       t->count - t->failed - t->broken, t->failed, t->broken);
 }
 
+/* What none of the scripts has used, and how much that is of what there is. */
+static void print_coverage(const struct tests *t)
+{
+	unsigned rows = 0, cells = 0, cells_used = 0;
+
+	printf("\nSteering rows not used:\n");
+	for (unsigned row = 0; row < switch_steering_rows; row++) {
+		uint64_t used = 0;
+
+		for (size_t i = 0; i < t->count; i++)
+			used += t->list[i].result.steering[row];
+		rows += used > 0;
+		if (!used)
+			printf("  %s\n", switch_steering[row].name);
+	}
+	printf("FSM cells not used:\n");
+	for (unsigned cell = 0; cell < FSM_STATE_COUNT * FSM_EVENT_COUNT; cell++) {
+		unsigned state = cell / FSM_EVENT_COUNT, event = cell % FSM_EVENT_COUNT;
+		uint64_t used = 0;
+
+		if (!fsm_cell_exists(state, event))
+			continue;
+		for (size_t i = 0; i < t->count; i++)
+			used += t->list[i].result.transitions[state][event];
+		cells++;
+		cells_used += used > 0;
+		if (!used)
+			printf("  %-12s %s\n", fsm_state_name(state), fsm_event_name(event));
+	}
+	printf("Used: %u of %u steering rows, %u of %u FSM cells\n", rows, switch_steering_rows, cells_used, cells);
+}
+
 /* Every line of the text behind "# ". */
 static void print_tap_comment(const char *text)
 {
@@ -280,6 +316,8 @@ static int report(const struct cli *cli, const struct script_cli_options *o, con
 		print_tap(t);
 	else if (!(o->junit && strcmp(o->junit, "-") == 0) && !(o->pcapng && strcmp(o->pcapng, "-") == 0))
 		print_lines(cli, t);
+	if (o->coverage && !cli->globals.json)
+		print_coverage(t);
 	if (o->junit && rc == EXIT_SUCCESS)
 		rc = write_junit(cli, t, o->junit);
 	if (rc != EXIT_SUCCESS)
@@ -295,6 +333,8 @@ static int run_all(const struct cli *cli, const struct script_cli_options *o, st
 		return cli_usage_error(cli, "-w takes one script, not %zu", t->count);
 	for (size_t i = 0; i < t->count; i++) {
 		script_run_file(t->list[i].path, &run_options, &t->list[i].result);
+		if (!t->list[i].result.message || !t->list[i].result.detail)
+			return cli_failure(cli, "out of memory");
 		t->failed += t->list[i].result.verdict == SCRIPT_FAILED;
 		t->broken += t->list[i].result.verdict == SCRIPT_BROKEN;
 	}

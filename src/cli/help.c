@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "miresga/nearest.h"
 
 static FORMAT_PRINTF(2, 0) void message(const struct cli *cli, const char *format, va_list args)
 {
@@ -86,20 +87,44 @@ static void command_help(const struct command *c)
 	print_lines(c->examples);
 }
 
-void cli_help(const struct cli *cli, const struct command *const *commands, size_t count)
+const char cli_about[] = "The Miresga hybrid layer-7 load balancer in one process: a programmable switch,\n"
+			 "front-end servers and back-end agents, driven by packet traces in virtual time.";
+
+void cli_help(const struct cli *cli)
 {
 	if (cli->command) {
 		command_help(cli->command);
 		return;
 	}
-	printf("Usage: miresga [GLOBAL OPTIONS] COMMAND [OPTIONS] [OPERANDS]\n\n"
-	       "The Miresga hybrid layer-7 load balancer in one process: a programmable switch,\n"
-	       "front-end servers and back-end agents, driven by packet traces in virtual time.\n\n"
-	       "Commands:\n");
-	for (size_t i = 0; i < count; i++)
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	printf("Usage: miresga [GLOBAL OPTIONS] COMMAND [OPTIONS] [OPERANDS]\n\n%s\n\nCommands:\n", cli_about);
+	for (size_t i = 0; i < cli_command_count; i++)
+		printf("  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
 	printf("\nGlobal options, before or after COMMAND:\n");
 	print_options(cli_global_options, cli_global_option_count);
+	printf("\nExample:\n");
+	print_lines("miresga replay -f configs/minimal.yaml trace.pcap");
 	printf("\n'miresga COMMAND --help' lists a command's options. Exit status: 0 success,\n"
 	       "1 failure (also when the verification found something), 2 wrong usage.\n");
+}
+
+int cli_unknown(const struct cli *cli, const char *what, const char *word, const char *choices)
+{
+	struct nearest near;
+	char known[32], best[32] = "";
+
+	nearest_init(&near, word);
+	for (const char *c = choices; *c != '\0'; c += strspn(c, "|")) {
+		size_t len = strcspn(c, "|");
+
+		snprintf(known, sizeof(known), "%.*s", (int)len, c);
+		nearest_offer(&near, known);
+		if (near.best == known) {
+			memcpy(best, known, sizeof(best));
+			near.best = best;
+		}
+		c += len;
+	}
+	if (*best)
+		return cli_usage_error(cli, "unknown %s '%s'; did you mean '%s'?", what, word, best);
+	return cli_usage_error(cli, "unknown %s '%s'; there are %s", what, word, choices);
 }

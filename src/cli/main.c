@@ -9,17 +9,20 @@
 #include "cli.h"
 #include "miresga/nearest.h"
 
-static const struct command *const commands[] = { &cli_replay, &cli_explain, &cli_script, &cli_check, &cli_capacity };
+const struct command *const cli_commands[] = {
+	&cli_replay, &cli_explain, &cli_script, &cli_check, &cli_capacity, &cli_completion, &cli_man,
+};
+const size_t cli_command_count = ARRAY_LEN(cli_commands);
 
 static const struct command *find_command(const struct cli *cli, const char *name)
 {
 	struct nearest near;
 
 	nearest_init(&near, name);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
-		nearest_offer(&near, commands[i]->name);
+	for (size_t i = 0; i < cli_command_count; i++) {
+		if (strcmp(cli_commands[i]->name, name) == 0)
+			return cli_commands[i];
+		nearest_offer(&near, cli_commands[i]->name);
 	}
 	if (near.best)
 		cli_usage_error(cli, "unknown command '%s'; did you mean '%s'?", name, near.best);
@@ -46,7 +49,7 @@ static int run_command(struct cli *cli, int argc, char **argv)
 	if (cli_parse(cli, options, argc, argv) < 0) {
 		rc = EXIT_USAGE;
 	} else if (cli->globals.help) {
-		cli_help(cli, commands, ARRAY_LEN(commands));
+		cli_help(cli);
 		rc = EXIT_SUCCESS;
 	} else {
 		rc = cli->command->run(cli, options);
@@ -69,7 +72,7 @@ int main(int argc, char **argv)
 	if (at == argc - 1) {
 		if (!cli.globals.help)
 			return cli_usage_error(&cli, "no command given; 'miresga --help' lists the commands");
-		cli_help(&cli, commands, ARRAY_LEN(commands));
+		cli_help(&cli);
 		return finish(&cli, EXIT_SUCCESS);
 	}
 	cli.command = find_command(&cli, argv[1 + at]);

@@ -374,6 +374,11 @@ const char *fsm_event_name(enum fsm_event e)
 	return event_names[e];
 }
 
+bool fsm_cell_exists(enum fsm_state s, enum fsm_event e)
+{
+	return fsm_table[s][e].kind == CELL_GO || fsm_table[s][e].kind == CELL_STAY;
+}
+
 const char *fsm_action_name(enum fsm_action a)
 {
 	return action_names[a];

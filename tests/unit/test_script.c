@@ -67,8 +67,14 @@ static const struct trouble {
 	/* No script: line, column, and what would have been right. */
 	{ "", SCRIPT_BROKEN, 1, 1, "expected 'config', found the end of the file", "" },
 	{ "client < S 0:0(0)\n", SCRIPT_BROKEN, 1, 1, "expected 'config' before this line", "" },
+	{ "confg site.yaml\n", SCRIPT_BROKEN, 1, 1, "did you mean 'config'?", "" },
 	{ "config nowhere.yaml\n", SCRIPT_BROKEN, 1, 20, "nowhere.yaml", "" },
-	{ "config {\nvip: 10.0.1.10:80\nbackends: 7\n}\n", SCRIPT_BROKEN, 3, 11, "", "" },
+	{ "config {\nvip: 10.0.1.10:80\nbackends: [{name: a, address: 198.18.0.1:80}]\n"
+	  "pools: [{name: p, backends: [a]}]\nrules: [{pool: q}]\n}\n",
+	  SCRIPT_BROKEN, 5, 16, "there is no pool \"q\"", "" },
+	{ "config {\nvip: 10.0.1.10:80\nbackends: [{name: a, address: 198.18.0.1:80}]\n"
+	  "pools: [{name: p, backends: [a]}]\nrules: [{pool: p}]\n}\nflow C INIT\n",
+	  SCRIPT_FAILED, 7, 0, "flow C INIT: is not so", "expected INIT, got NONE" },
 	{ "config {\nvip: 10.0.1.10:80\n", SCRIPT_BROKEN, 1, 9, "has no end; expected '}'", "" },
 	{ CONFIG CONFIG, SCRIPT_BROKEN, 2, 7, "there is a configuration already", "" },
 	{ CONFIG "set switch.wscal 7\n", SCRIPT_BROKEN, 2, 5, "wscal", "" },
@@ -107,6 +113,8 @@ static const struct trouble {
 	{ CONFIG "+0 agent be7 has C\n", SCRIPT_BROKEN, 2, 10, "there is no backend 'be7'", "" },
 	{ CONFIG "+0 any {\n client > S 0:0(0)\n", SCRIPT_BROKEN, 4, 1, "expected '}' for the 'any' of line 2", "" },
 	{ CONFIG "+0 any {\n client < S 0:0(0)\n}\n", SCRIPT_BROKEN, 3, 2, "'any' sends none", "" },
+	{ CONFIG "+0 control add C d=2\n", SCRIPT_BROKEN, 2, 21, "the D index of a backend, 0 to 1", "" },
+	{ CONFIG "+0 stall switch 5ms\n", SCRIPT_BROKEN, 2, 10, "expected 'control', found 'switch'", "" },
 	{ CONFIG "/* to the end\n", SCRIPT_BROKEN, 2, 1, "expected '*/'", "" },
 	{ CONFIG "+0 client < S 99999999999:0(0)\n", SCRIPT_BROKEN, 2, 15, "of at most 4294967295", "" },
 	/* A script that does not hold: its line, and the difference field by field. */
@@ -183,6 +191,31 @@ START_TEST(every_prefix_ends)
 }
 END_TEST
 
+/* The examples of the manual run. */
+START_TEST(the_manual_is_right)
+{
+	char *text = calloc(1, 1 << 18);
+	FILE *f = fopen("docs/scripts.md", "r");
+	unsigned blocks = 0;
+
+	ck_assert(f && text && fread(text, 1, (1 << 18) - 1, f) > 0);
+	fclose(f);
+	for (char *at = text; (at = strstr(at, "```pkt\n")) != NULL; blocks++) {
+		char *start = at + 7, *end = strstr(start, "```\n");
+		struct script_result r;
+
+		ck_assert_ptr_nonnull(end);
+		script_run_memory(FOLDER "/manual", start, (size_t)(end - start), NULL, &r);
+		ck_assert_msg(r.verdict == SCRIPT_PASSED, "example %u, line %u:%u: %s\n%s", blocks + 1, r.line,
+			      r.column, r.message, r.detail);
+		script_result_free(&r);
+		at = end;
+	}
+	ck_assert_uint_gt(blocks, 0);
+	free(text);
+}
+END_TEST
+
 static size_t capture(const char *path, char **bytes)
 {
 	const struct script_options options = { .pcapng = path };
@@ -234,6 +267,7 @@ static const struct call {
 	  "TAP version 13\n1..1\nok 1 - " FOLDER "/figure2_workflow.pkt\n" },
 	{ "--junit - " FOLDER "/figure2_workflow.pkt", 0, "tests=\"1\" failures=\"0\" errors=\"0\"" },
 	{ "-j " FOLDER "/figure2_workflow.pkt", 0, "\"schema\": \"miresga.script/1\"" },
+	{ "--coverage " FOLDER, 0, "\nSteering rows not used:\nFSM cells not used:\n" },
 	{ "tests/cli/failing.pkt", 1, "tests/cli/failing.pkt:8: another packet came than the expected one\n" },
 	{ "--tap tests/cli/failing.pkt", 1, "not ok 1 - tests/cli/failing.pkt\n# tests/cli/failing.pkt:8: " },
 	{ "--junit - tests/cli/failing.pkt", 1, "<failure message=\"another packet came than the expected one\">" },
@@ -275,6 +309,7 @@ Suite *script_suite(void)
 	tcase_add_test(tc, the_library_is_whole);
 	tcase_add_loop_test(tc, every_trouble_says_what_and_where, 0, (int)ARRAY_LEN(troubles));
 	tcase_add_test(tc, every_prefix_ends);
+	tcase_add_test(tc, the_manual_is_right);
 	tcase_add_test(tc, same_run_same_bytes);
 	tcase_add_loop_test(tc, the_command_reports, 0, (int)ARRAY_LEN(calls));
 	suite_add_tcase(s, tc);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* manual.h: the manual pages that are made from tables. */
+#ifndef MANUAL_H
+#define MANUAL_H
+
+#include <stdio.h>
+
+/* miresga(1), from the command and option rows. */
+void manual_program(FILE *out);
+/* miresga.yaml(5), from the configuration's keys. */
+void manual_config(FILE *out);
+
+#endif
