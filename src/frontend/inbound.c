@@ -47,14 +47,23 @@ static void take_timestamps(struct flow *f, const struct packet *p)
 		f->s_tsval = o.tsecr; /* until the backend's clock is known: the switch's */
 }
 
-/* True if a segment hardly belongs to the flow as it stands, so that it may begin a new one. What
- * does belong is not to be asked: in millions of ACKs some pass for a cookie by chance. */
+/* The client acknowledges more than was sent, or less than it did before (cookies of one moment
+ * lie within 2^21 of each other). Not known once bytes have passed by the fast path. */
+static bool acknowledges_strange(const struct flow *f, const struct packet *p)
+{
+	return !f->s_unseen && (seq_gt(p->phv.ack, f->s_nxt) || seq_lt(p->phv.ack, f->c_ack));
+}
+
+/* True if a segment hardly belongs to the flow as it stands, so that it may begin a new one (a new
+ * connection on the port, RFC 9293 §3.6.1; its ISN may well be near the old numbers). What does
+ * belong is not to be asked: in millions of ACKs some pass for a cookie by chance. */
 static bool foreign(const struct flow *f, const struct packet *p)
 {
 	if (seq_sub(p->phv.seq, 1) == f->client_isn || p->phv.seq == f->c_nxt)
 		return false;
-	return f->state >= FSM_CLIENT_FIN ||
-	       !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX / 64), FLOW_WINDOW_MAX / 32);
+	if (f->state >= FSM_CLIENT_FIN || acknowledges_strange(f, p))
+		return true;
+	return !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX / 64), FLOW_WINDOW_MAX / 32);
 }
 
 static struct flow *flow_open(struct work *w)

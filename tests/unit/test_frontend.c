@@ -927,6 +927,29 @@ START_TEST(every_byte_arrives)
 }
 END_TEST
 
+/* A new connection on the port, its ISN close to the old numbers: what it acknowledges gives it away. */
+START_TEST(a_near_isn_is_still_a_new_connection)
+{
+	static const struct row begin[] = { { "c", 1, 1, "PA", GET_A, "" }, { "b0", 0, 1, "SA", NULL, "" } };
+	struct bench *b = calloc(1, sizeof(*b));
+	struct row r = { .from = "c", .flags = "PA", .seq = 50001, .data = GET_A };
+
+	bench_config(&b->config);
+	bench_start(b, isns[_i], &usual_offer);
+	for (unsigned i = 0; i < ARRAY_LEN(begin); i++)
+		bench_row(b, &begin[i]);
+	r.ack = cookie_make(&b->config.cookie_key, b->client, b->config.vip, b->client_isn + 50000, &usual_offer,
+			    b->now_ns) +
+		1 - b->isn;
+	bench_row(b, &r);
+	ck_assert_uint_eq(frontend_stats(b->fe)->transitions[FSM_COMPLETE][EVENT_REUSE], 1);
+	ck_assert_uint_eq(frontend_stats(b->fe)->special_syns, 2);
+	end_in_silence(b);
+	bench_stop(b);
+	free(b);
+}
+END_TEST
+
 /* A pure ACK or an upload may look like a handshake by chance: one in 2^21 does. */
 START_TEST(an_accidental_cookie_restarts_nothing)
 {
@@ -998,6 +1021,7 @@ Suite *frontend_suite(void)
 	tcase_add_loop_test(t, every_byte_arrives, 0, 200);
 	suite_add_tcase(s, t);
 	t = tcase_create("port reuse");
+	tcase_add_loop_test(t, a_near_isn_is_still_a_new_connection, 0, 2);
 	tcase_add_loop_test(t, an_accidental_cookie_restarts_nothing, 0, 2);
 	suite_add_tcase(s, t);
 	t = tcase_create("balance");
