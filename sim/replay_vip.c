@@ -106,14 +106,16 @@ static bool vip_count(struct tally *pairs, struct tally *servers, const struct s
 	return true;
 }
 
-bool replay_find_vip(struct trace_reader *t, const volatile int *stop, struct endpoint *vip)
+bool replay_find_vip(struct replay *r, const volatile int *stop, struct endpoint *vip)
 {
 	struct tally pairs = { 0 }, servers = { 0 };
 	const struct tally_entry *best = NULL;
+	uint64_t packets = 0;
 	struct trace_packet p;
 	struct segment s;
 
-	while (!(stop && *stop) && trace_next(t, &p) == 1) {
+	while (!(stop && *stop) && trace_next(r->trace, &p) == 1) {
+		replay_tell_progress(r, ++packets);
 		if (p.kind == TRACE_IPV4 && segment_parse(&s, p.ip, p.len) && !vip_count(&pairs, &servers, &s))
 			break;
 	}

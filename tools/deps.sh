@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # deps.sh [--check] GROUP...: finds what is missing of the packages that a group needs and
-# installs it through apt-get, after printing the command. GROUP: build, test, tidy.
+# installs it through apt-get, after printing the command. GROUP: build, bpf, test, tidy.
 # --check only says what is missing. Where there is no apt-get, the list is printed and that is all.
 set -euo pipefail
 
@@ -18,9 +18,15 @@ table() {
 	build header  jansson.h               libjansson-dev
 	build header  check.h                 check
 	build file    LLHTTP_SOURCE/llhttp.c  node-llhttp
+	bpf   command BPF_CLANG               clang
+	bpf   command BPFTOOL                 bpftool
+	bpf   header  bpf/libbpf.h            libbpf-dev
+	bpf   header  libelf.h                libelf-dev
 	test  command tshark                  tshark
 	test  command python3                 python3
 	test  command gdb                     gdb
+	test  command mandoc                  mandoc
+	test  command zsh                     zsh
 	tidy  command clang                   clang
 	tidy  command clang-format            clang-format
 	tidy  command cppcheck                cppcheck
@@ -51,6 +57,8 @@ missing() { # GROUP...
 	table | while read -r group kind what package; do
 		[[ " $* " == *" $group "* ]] || continue
 		what=${what/#LLHTTP_SOURCE/${LLHTTP_SOURCE:-/usr/share/llhttp}}
+		what=${what/#BPF_CLANG/${BPF_CLANG:-clang}}
+		what=${what/#BPFTOOL/${BPFTOOL:-/usr/sbin/bpftool}}
 		if [ "$what" = CC ]; then
 			what=${cc%% *}
 			# Debian calls the package as the command, gcc-12 and clang-16 included.
@@ -86,9 +94,9 @@ if [ "${1:-}" = --check ]; then
 fi
 for group in "${@:-none}"; do
 	case $group in
-	build | test | tidy) ;;
+	build | bpf | test | tidy) ;;
 	*)
-		echo "usage: tools/deps.sh [--check] build|test|tidy..." >&2
+		echo "usage: tools/deps.sh [--check] build|bpf|test|tidy..." >&2
 		exit 2
 		;;
 	esac

@@ -53,7 +53,7 @@ check_cppcheck() {
 		--enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress='*:/usr/*' -D__linux__ -D__x86_64__ \
 		-D__BYTE_ORDER__=1234 -D__ORDER_LITTLE_ENDIAN__=1234 \
-		-Iinclude src sim
+		-Iinclude -isrc/bpf src sim
 }
 
 # Big-endian types are distinct only under sparse (wire.h). What it says of system headers is not ours.

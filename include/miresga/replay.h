@@ -68,7 +68,7 @@ struct replay_options {
 	const char *pcapng;	 /* -w, or NULL */
 	const char *streams_dir; /* --streams, or NULL; made if missing */
 	const char *flows_file;	 /* --flows, or NULL */
-	/* Called now and then, for progress; NULL: never. */
+	/* Called now and then, for progress, in each pass over the trace; NULL: never. */
 	void (*progress)(void *ctx, uint64_t bytes_read, uint64_t bytes_total, uint64_t packets);
 	void *progress_ctx;
 	const struct replay_observer *observer; /* or NULL */

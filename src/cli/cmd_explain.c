@@ -199,14 +199,15 @@ static int run(const struct cli *cli, const void *opaque)
 const struct command cli_explain = {
 	.name = "explain",
 	.summary = "tell what happened to a packet or a flow in a replay, and why",
-	.usage = "-f FILE (--flow IP:PORT[-K] | --packet N | --drops | --mismatch | --why-not-offloaded IP:PORT[-K])\n"
+	.usage = "-f FILE (--flow IP:PORT[-K] | --packet N | --drops | --mismatch |\n"
+		 "        --why-not-offloaded IP:PORT[-K])\n"
 		 "       [OPTIONS] TRACE [FILTER...]",
 	.about = "Replays the capture as 'miresga replay' does and tells, for what was asked, what every\n"
 		 "component did: stages of the switch, the steering row, cells of the front-end's FSM,\n"
 		 "rule, pool and backend, the agent's shift, table operations and their delay, what waited\n"
 		 "for what, why a packet was dropped; and draws the flow as a ladder diagram. Packets like\n"
-		 "those shown before are folded, unless -v; -q leaves the diagram alone. Exit status 1 if the trace "
-		 "does not hold it.",
+		 "those shown before are folded, unless -v; -q leaves the diagram alone. Exit status 1 if\n"
+		 "the trace does not hold it.",
 	.examples = "miresga explain -f configs/minimal.yaml --flow 192.168.1.7:40112 trace.pcap\n"
 		    "miresga explain -f configs/minimal.yaml --packet 17 trace.pcap\n"
 		    "miresga explain -f configs/minimal.yaml --why-not-offloaded 192.168.1.7:40112 trace.pcap\n"

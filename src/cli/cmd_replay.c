@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "miresga/progress.h"
 #include "miresga/report.h"
-#include "miresga/text.h"
 #include "replay_cli.h"
 
 static const struct cli_option options[] = { REPLAY_CLI_ROWS };
@@ -61,16 +62,50 @@ static void catch_interrupt(void)
 	sigprocmask(SIG_UNBLOCK, &both, NULL);
 }
 
+/* The line on the terminal, drawn ten times a second; a run that ends before the first one shows none. */
+#define PROGRESS_PERIOD_NS (NS_PER_S / 10)
+
+struct progress_display {
+	uint64_t started_ns; /* of this pass over the trace: there may be one that looks for the server first */
+	uint64_t drawn_ns;   /* 0: never */
+	uint64_t packets;
+};
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 static void show_progress(void *ctx, uint64_t bytes_read, uint64_t bytes_total, uint64_t packets)
 {
-	char count[TEXT_NUMBER_MAX], share[TEXT_NUMBER_MAX];
+	struct progress_display *display = ctx;
+	uint64_t now_ns = monotonic_ns();
+	struct progress p = { .done = bytes_read, .total = bytes_total, .packets = packets, .width = 80 };
+	struct winsize size = { 0 };
+	char line[PROGRESS_LINE_MAX];
 
-	(void)ctx;
-	fprintf(stderr, "\r%s packets", text_count(packets, count));
-	if (bytes_total > 0)
-		fprintf(stderr, "  %s", text_share(MIN(bytes_read, bytes_total), bytes_total, share));
-	fprintf(stderr, "\033[K");
+	if (packets < display->packets)
+		display->started_ns = now_ns;
+	display->packets = packets;
+	if (now_ns - MAX(display->drawn_ns, display->started_ns) < PROGRESS_PERIOD_NS)
+		return;
+	display->drawn_ns = now_ns;
+	p.elapsed_ns = now_ns - display->started_ns;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		p.width = size.ws_col;
+	fprintf(stderr, "\r%s\033[K", progress_line(&p, line));
 	fflush(stderr);
+}
+
+/* A terminal that knows how to erase. */
+static bool may_show_progress(const struct cli *cli)
+{
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && !cli->globals.quiet && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
 static int override_config(const struct cli *cli, const struct replay_cli *o, struct config *config)
@@ -196,17 +231,19 @@ static int report(const struct cli *cli, const struct replay_cli *o, const struc
 	return replay_failed(r->result) || r->result->interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int replay_cli_run(const struct cli *cli, const struct config *config, struct replay_options *ro,
+int replay_cli_run(const struct cli *cli, const struct config *config, const struct replay_options *ro,
 		   struct replay_result *result)
 {
+	struct progress_display display = { .started_ns = monotonic_ns() };
+	struct replay_options watched = *ro;
 	char error[TRACE_ERROR_MAX] = "";
 	int rc;
 
 	catch_interrupt();
-	if (isatty(STDERR_FILENO) && !cli->globals.quiet)
-		ro->progress = show_progress;
-	rc = replay_run(config, ro, result, error);
-	if (ro->progress)
+	watched.progress = may_show_progress(cli) ? show_progress : NULL;
+	watched.progress_ctx = &display;
+	rc = replay_run(config, &watched, result, error);
+	if (display.drawn_ns > 0)
 		fprintf(stderr, "\r\033[K");
 	return rc ? cli_failure(cli, "%s", error) : EXIT_SUCCESS;
 }

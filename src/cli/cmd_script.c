@@ -359,7 +359,7 @@ static int run(const struct cli *cli, const void *opaque)
 const struct command cli_script = {
 	.name = "script",
 	.summary = "run scenarios: packets, expectations and checks in virtual time",
-	.usage = "[options] FILE.pkt|DIR...",
+	.usage = "[OPTIONS] FILE.pkt|DIR...",
 	.about = "Runs scripts in packetdrill's syntax, extended with the ports of the pipeline and its tables, each\n"
 		 "over a switch, front-ends and agents of its own. A folder stands for every *.pkt below it.\n"
 		 "docs/scripts.md describes the language. Exit status 0 if all passed, 1 if one failed, 2 if one\n"

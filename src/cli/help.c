@@ -59,7 +59,8 @@ static void print_options(const struct cli_option *rows, size_t count)
 
 		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
 			 o->letter ? ", " : "  ", o->name, value ? "=" : "", value ? value : "");
-		printf("  %-30s %s\n", left, o->help);
+		/* One that is too long for its column has the text below. */
+		printf("  %-30s%s%s\n", left, strlen(left) > 29 ? "\n                                 " : " ", o->help);
 	}
 }
 

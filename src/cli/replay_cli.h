@@ -75,7 +75,7 @@ typedef int replay_cli_job(const struct cli *cli, const struct replay_cli *o, co
 /* Checks the options, loads the configuration, lets the options override it, calls the job. */
 int replay_cli_prepare(const struct cli *cli, const struct replay_cli *o, replay_cli_job *job);
 /* Runs the replay, with Ctrl-C and progress. Returns 0 and *result (replay_result_free() it), or the exit code. */
-int replay_cli_run(const struct cli *cli, const struct config *config, struct replay_options *ro,
+int replay_cli_run(const struct cli *cli, const struct config *config, const struct replay_options *ro,
 		   struct replay_result *result);
 
 #endif

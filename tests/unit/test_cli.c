@@ -227,6 +227,17 @@ static const struct row rows[] = {
 	{ "capacity -j -f configs/paper.yaml", 0, "{*\"schema\": \"miresga.capacity/1\",*\"connections\": 1433600*}\n",
 	  "" },
 	{ "capacity", 2, "", "*-f FILE is missing*" },
+	/* completion, man */
+	{ "completion bash", 0, "# bash completion *\ncomplete -F _miresga miresga\n", "" },
+	{ "completion zsh", 0, "#compdef miresga\n*", "" },
+	{ "completion zhs", 2, "", "miresga: completion: unknown shell 'zhs'; did you mean 'zsh'[?]\n" },
+	{ "completion fish", 2, "", "miresga: completion: unknown shell 'fish'; there are bash|zsh\n" },
+	{ "completion", 2, "", "miresga: completion: one shell is needed, bash|zsh, as in\n  *" },
+	{ "completion --help", 0, "Usage: miresga completion bash|zsh\n*Examples:*", "" },
+	{ "man", 0, "*.TH MIRESGA 1 *.SH \"COMMANDS\"*.SH \"SEE ALSO\"*", "" },
+	{ "man miresga.yaml.5", 0, "*.TH MIRESGA.YAML 5 *", "" },
+	{ "man miresga.yaml.1", 2, "", "*unknown page 'miresga.yaml.1'; did you mean 'miresga.yaml.5'[?]\n" },
+	{ "man miresga.1 miresga.1", 2, "", "miresga: man: unexpected operand 'miresga.1'\n" },
 	/* replay: wrong calls */
 	{ "replay --help", 0, "Usage: miresga replay *--vip=IP:PORT*--quirk=ID*Global options:*", "" },
 	{ "replay $T/demo.pcap", 2, "", "miresga: replay: no configuration given: -f FILE *\n  miresga replay -f *\n" },
