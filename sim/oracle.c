@@ -3,10 +3,10 @@
  *
  * Bytes: every payload is put at its offset of its stream and compared there (stream.c). Numbers:
  * a packet that stems from a recorded one must show its endpoint the recorded ACK, SACK edges,
- * TSecr and effective window, modulo the endpoint's offset and rounding down to its scale, at most
+ * TSval, TSecr, flags and effective window, modulo the endpoint's offset and rounding down to its scale, at most
  * 65,535 << scale. What the pipeline makes itself (SYN-ACKs, retransmissions) is free in its
- * numbers, not in its bytes; a SYN-ACK may offer no option that the client did not. Checksums are verified from scratch
- * wherever the cause's was right.
+ * numbers, not in its bytes; a SYN-ACK may offer no option that the client did not, nor may a special SYN. Checksums
+ * are verified from scratch wherever the cause's was right.
  *
  * The functions are the world's hooks: arrivals also release what waited for them. Packets of
  * connections that the trace does not have, or that are over, are not judged. */
@@ -46,6 +46,7 @@ struct view {
 	uint32_t ack_shift; /* subtract to get the recorded ACK */
 	uint8_t scale;	    /* by which the endpoint reads the window */
 	uint32_t clock;	    /* subtract to get the recorded TSecr */
+	uint32_t own_clock; /* subtract to get the recorded TSval */
 	const char *who;
 };
 
@@ -75,6 +76,14 @@ static const char *numbers_differ(const struct view *v, const struct expectation
 	*got = v->s.options.tsecr - v->clock;
 	if (e->has_tsecr && *want != *got)
 		return "TSecr";
+	*want = e->tsval;
+	*got = v->s.options.tsval - v->own_clock;
+	if (e->has_tsval && *want != *got)
+		return "TSval";
+	*want = e->flags;
+	*got = v->s.flags;
+	if (*want != *got)
+		return "flags";
 	/* An open window is never told to be closed (agent/splice.h). */
 	*want = MIN(MAX(window >> v->scale, window != 0), UINT16_MAX) << v->scale;
 	*got = (uint32_t)v->s.window << v->scale;
@@ -181,6 +190,8 @@ void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 		return;
 	if (f->syn.wscale != TCP_WSCALE_NONE && f->switch_synack.wscale != TCP_WSCALE_NONE)
 		v.scale = f->switch_synack.wscale;
+	if (f->switch_synack.has_timestamps && f->synack.has_timestamps)
+		v.own_clock = f->switch_synack.tsval - f->synack.tsval;
 	check_numbers(r, f, p, &v);
 	deliver(r, f, SIDE_SERVER, &v.s, at);
 	if (!p->host_tag && (v.s.flags & TCP_ACK))
@@ -249,10 +260,30 @@ void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint6
 	replay_flow_release(r, f, SIDE_SERVER);
 }
 
+/* Nobody's policy: the recording has no answer of a server, or the front-end did not take what the client sent. NULL:
+ * the refusal is one by policy. */
+static const char *why_no_refusal(const struct replay_flow *f, enum refusal refusal)
+{
+	if (refusal == REFUSAL_BACKEND_TIMEOUT)
+		return "no server answered the special SYN";
+	if (refusal == REFUSAL_REQUEST_TIMEOUT && f->taken_over < ranges_max(&f->stream[SIDE_CLIENT].known))
+		return "the front-end has not taken all of the request";
+	return NULL;
+}
+
+static bool is_member(const struct config_pool *pool, unsigned backend)
+{
+	for (unsigned i = 0; i < pool->member_count; i++)
+		if (pool->members[i] == backend)
+			return true;
+	return false;
+}
+
 void oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 {
 	struct replay *r = ctx;
 	struct replay_flow *f = replay_flow_find_isn(r, n->client, n->client_isn);
+	const char *why;
 
 	(void)now_ns;
 	if (n->kind == NOTICE_TIMED_OUT)
@@ -262,7 +293,8 @@ void oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 	switch (n->kind) {
 	case NOTICE_REQUEST:
 		f->requests++;
-		f->chosen[n->backend / 64] |= UINT64_C(1) << n->backend % 64;
+		if (is_member(&r->config->pools[n->pool], n->backend))
+			f->chosen[n->backend / 64] |= UINT64_C(1) << n->backend % 64;
 		r->result->requests++;
 		r->result->backend_requests[n->backend]++;
 		f->held = f->served_count && f->served[f->served_count - 1].backend != n->backend;
@@ -273,16 +305,21 @@ void oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 		if (f->dead)
 			break;
 		f->refusal = n->refusal;
-		/* Nobody's policy: the recording has no answer of a server. */
-		if (n->refusal == REFUSAL_BACKEND_TIMEOUT)
-			replay_flow_give_up(r, f, OUTCOME_INCOMPLETE, "no server answered the special SYN");
-		else
-			replay_flow_give_up(r, f, OUTCOME_REFUSED, refusal_key(n->refusal));
+		why = why_no_refusal(f, n->refusal);
+		replay_flow_give_up(r, f, why ? OUTCOME_INCOMPLETE : OUTCOME_REFUSED,
+				    why ? why : refusal_key(n->refusal));
 		break;
 	case NOTICE_OFFLOADED:
 		if (!f->offloaded)
 			f->offload_delay_ns = n->delay_ns;
 		f->offloaded = true;
+		break;
+	case NOTICE_TIMED_OUT:
+		f->timed_out = true;
+		replay_flow_rest(r, f);
+		break;
+	case NOTICE_CLOSED:
+		replay_flow_rest(r, f);
 		break;
 	default:
 		break;

@@ -76,6 +76,14 @@ static bool replay_sort(struct replay *r, const struct trace_packet *p, struct s
 	return true;
 }
 
+void replay_tell_progress(const struct replay *r, uint64_t packets)
+{
+	const struct replay_options *o = r->options;
+
+	if (o->progress && (o->speed == REPLAY_TRACE || packets % PROGRESS_EVERY == 0))
+		o->progress(o->progress_ctx, trace_stats(r->trace)->bytes, trace_stats(r->trace)->file_bytes, packets);
+}
+
 static void replay_packets(struct replay *r)
 {
 	struct replay_result *result = r->result;
@@ -88,9 +96,7 @@ static void replay_packets(struct replay *r)
 		if (!result->packets++)
 			result->first_ns = p.time_ns;
 		r->now_ns = MAX(r->now_ns, p.time_ns);
-		if (r->options->progress && result->packets % PROGRESS_EVERY == 0)
-			r->options->progress(r->options->progress_ctx, trace_stats(r->trace)->bytes,
-					     trace_stats(r->trace)->file_bytes, result->packets);
+		replay_tell_progress(r, result->packets);
 		if (!replay_sort(r, &p, &s)) {
 			observe_read(r, &p, NULL);
 			continue;
@@ -170,7 +176,7 @@ static int replay_choose_vip(struct replay *r, char error[TRACE_ERROR_MAX])
 		result->vip = *r->options->vip;
 		result->vip_found = true;
 	} else {
-		result->vip_found = replay_find_vip(r->trace, r->input_cut ? NULL : r->options->stop, &result->vip);
+		result->vip_found = replay_find_vip(r, r->input_cut ? NULL : r->options->stop, &result->vip);
 		if (trace_rewind(r->trace)) {
 			snprintf(error, TRACE_ERROR_MAX, "%s", trace_error(r->trace));
 			return -1;

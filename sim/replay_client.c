@@ -14,9 +14,7 @@
 
 #include "replay_internal.h"
 
-/* What the switch may answer to a client that offered `asked`: nothing more (RFC 7323 §2.2, §3.2;
- * RFC 2018 §2). NULL if it kept to that. */
-static const char *unasked(const struct tcp_options *asked, const struct tcp_options *answer)
+const char *options_unasked(const struct tcp_options *asked, const struct tcp_options *answer)
 {
 	if (answer->wscale != TCP_WSCALE_NONE && asked->wscale == TCP_WSCALE_NONE)
 		return "window scale";
@@ -34,7 +32,7 @@ bool client_connected(struct replay *r, struct replay_flow *f, const struct pack
 	if (f->connected)
 		return true; /* the first one counts */
 	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &f->switch_synack);
-	extra = unasked(&f->syn, &f->switch_synack);
+	extra = options_unasked(&f->syn, &f->switch_synack);
 	if (extra) {
 		r->result->number_errors++;
 		verdict_fault(f, "the SYN-ACK offers %s, which the client's SYN did not", extra);

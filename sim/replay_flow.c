@@ -4,7 +4,8 @@
  * Life-cycle: a flow starts at the first packet between a client's port and the VIP, or at a SYN
  * with another ISN; each packet is recorded into its direction's stream and then leaves or is
  * queued; every arrival at an endpoint tries the queue's head again (replay_flow_release). A flow ends
- * when a newer one takes its port or the run ends (replay_flow_finish); its record stays for --flows.
+ * when a newer one takes its port or the run ends (replay_flow_finish); its record stays for --flows. Once its
+ * front-end has let it go, or it is given up, its bytes need no memory any more (replay_flow_rest).
  *
  * A capture may have reordered a handshake: a SYN that comes late goes to the head of its queue,
  * and what came before it is recorded then. So does a SYN-ACK.
@@ -186,11 +187,15 @@ bool queued_parse(const struct queued *q, struct segment *s)
 /* `first`: the opening packet of a side, which comes first wherever the capture has it. */
 static void flow_enqueue(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s, bool first)
 {
+	char why[REPLAY_TEXT_MAX] = "";
 	struct queue *queue = &f->queue[side];
 	struct queued *q;
 
 	if (f->queued_bytes + s->len > QUEUE_FLOW_MAX || r->queued_bytes + s->len > QUEUE_ALL_MAX) {
-		replay_flow_give_up(r, f, OUTCOME_INCOMPLETE, "more recorded packets are blocked than may be kept");
+		verdict_blocked(f, why);
+		snprintf(why + strlen(why), sizeof(why) - strlen(why), "%smore packets are blocked than may be kept",
+			 *why ? "; " : "");
+		replay_flow_give_up(r, f, OUTCOME_INCOMPLETE, why);
 		return;
 	}
 	q = queued_copy(s);
@@ -319,8 +324,8 @@ int64_t replay_flow_offset(const struct replay_flow *f, enum side side, uint32_t
 static bool flow_server_first(const struct replay_flow *f, enum side side, const struct segment *s)
 {
 	return side == SIDE_SERVER && f->syn_seen && f->synack_seen && !f->data_seen && !(s->flags & TCP_RST) &&
-	       replay_flow_offset(f, side, s->seq) + s->payload_len > 1 &&
-	       seq_diff(s->ack, f->isn[SIDE_CLIENT]) <= 1 && s->payload_len;
+	       replay_flow_offset(f, side, s->seq) + s->payload_len > 1 && seq_diff(s->ack, f->isn[SIDE_CLIENT]) <= 1 &&
+	       s->payload_len;
 }
 
 static bool flow_known(const struct replay_flow *f, enum side side)
@@ -408,6 +413,30 @@ static void flow_learn(struct replay *r, struct replay_flow *f, enum side side, 
 	flow_record_queue(r, f, side);
 }
 
+/* A server that keeps no state of a handshake (RFC 4987 §3.6) answers a repeated SYN with another ISN. */
+static void flow_note_synack(struct replay_flow *f, enum side side, const struct segment *s)
+{
+	if (side != SIDE_SERVER || !(s->flags & TCP_SYN) || f->client_seen)
+		return;
+	free(f->other_synack);
+	f->other_synack = queued_copy(s);
+}
+
+/* The client's first packet tells which of the SYN-ACKs it has taken. Nothing of the server's has left by then. */
+static void flow_choose_synack(struct replay *r, struct replay_flow *f, const struct segment *s)
+{
+	struct segment other;
+
+	if (!f->other_synack || f->client_seen || f->served_count || !queued_parse(f->other_synack, &other) ||
+	    s->ack != other.seq + 1)
+		return;
+	while (f->queue[SIDE_SERVER].head)
+		flow_unlink(r, f, SIDE_SERVER, NULL);
+	free(f->synack_packet);
+	flow_learn(r, f, SIDE_SERVER, &other);
+	flow_enqueue(r, f, SIDE_SERVER, &other, true);
+}
+
 void replay_segment(struct replay *r, const struct segment *s)
 {
 	enum side side = endpoint_equal(s->dst, r->config->vip) ? SIDE_CLIENT : SIDE_SERVER;
@@ -420,17 +449,21 @@ void replay_segment(struct replay *r, const struct segment *s)
 	}
 	if (!f || f->dead)
 		return;
+	f->outlived |= f->timed_out;
 	learnt = (s->flags & TCP_SYN) && !(s->flags & TCP_RST) && !flow_known(f, side) &&
 		 !!(s->flags & TCP_ACK) == (side == SIDE_SERVER);
 	if (learnt)
 		flow_learn(r, f, side, s);
-	if (flow_foreign(f, side, s))
+	if (flow_foreign(f, side, s)) {
+		flow_note_synack(f, side, s);
 		return;
+	}
 	if (flow_server_first(f, side, s)) {
 		replay_flow_skip(r, f, SKIP_SERVER_FIRST);
 		return;
 	}
 	if (side == SIDE_CLIENT && !(s->flags & TCP_SYN)) {
+		flow_choose_synack(r, f, s);
 		f->client_seen |= !(s->flags & TCP_RST);
 		f->data_seen |= s->payload_len > 0 && !(s->flags & TCP_RST);
 	}
@@ -490,7 +523,13 @@ struct packet *replay_packet(struct replay *r, const struct segment *s, struct e
 		r->next_tag = 1;
 	p->host_tag = r->next_tag;
 	e = &r->expectations[r->next_tag % EXPECTATIONS];
-	*e = (struct expectation){ .tag = r->next_tag, .sound = s->sound };
+	*e = (struct expectation){
+		.tag = r->next_tag,
+		.sound = s->sound,
+		.flags = s->flags,
+		.has_tsval = s->options.has_timestamps,
+		.tsval = s->options.tsval,
+	};
 	*expect = e;
 	return p;
 }
@@ -504,6 +543,18 @@ static void flow_purge(struct replay *r, struct replay_flow *f)
 			flow_dequeue(r, f, side);
 }
 
+void replay_flow_rest(struct replay *r, struct replay_flow *f)
+{
+	for (unsigned side = 0; side < SIDE_COUNT && !f->finished; side++) {
+		struct stream *s = &f->stream[side];
+
+		if (f->outcome != OUTCOME_SKIPPED && stream_waiting(s))
+			output_streams(r, f, side, true);
+		if (f->dead || stream_empty(s))
+			stream_drop(s);
+	}
+}
+
 void replay_flow_give_up(struct replay *r, struct replay_flow *f, enum outcome outcome, const char *reason)
 {
 	if (f->dead)
@@ -512,6 +563,7 @@ void replay_flow_give_up(struct replay *r, struct replay_flow *f, enum outcome o
 	f->outcome = (uint8_t)outcome;
 	f->reason = reason ? strdup(reason) : NULL;
 	flow_purge(r, f);
+	replay_flow_rest(r, f);
 }
 
 void replay_flow_skip(struct replay *r, struct replay_flow *f, enum skip_reason reason)
@@ -536,8 +588,9 @@ void replay_flow_finish(struct replay *r, struct replay_flow *f)
 	for (unsigned side = 0; side < SIDE_COUNT; side++)
 		stream_fini(&f->stream[side]);
 	free(f->synack_packet);
+	free(f->other_synack);
 	free(f->syn_data);
-	f->synack_packet = f->syn_data = NULL;
+	f->synack_packet = f->other_synack = f->syn_data = NULL;
 }
 
 void replay_free_flows(struct replay *r)
@@ -549,6 +602,7 @@ void replay_free_flows(struct replay *r)
 		for (unsigned side = 0; side < SIDE_COUNT; side++)
 			stream_fini(&f->stream[side]);
 		free(f->synack_packet);
+		free(f->other_synack);
 		free(f->syn_data);
 		free(f->served);
 		free(f->reason);

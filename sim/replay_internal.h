@@ -82,7 +82,8 @@ struct replay_flow {
 	uint32_t isn[SIDE_COUNT];
 	struct tcp_options syn, synack; /* their options */
 	struct queued *synack_packet;
-	struct queued *syn_data; /* the SYN, if it carried data that has not been sent again */
+	struct queued *other_synack; /* the newest one with another ISN, as long as the client has not taken either */
+	struct queued *syn_data;     /* the SYN, if it carried data that has not been sent again */
 	struct stream stream[SIDE_COUNT];
 	struct queue queue[SIDE_COUNT];
 	uint64_t queued_bytes;
@@ -92,6 +93,8 @@ struct replay_flow {
 	bool connected;	     /* the client has a SYN-ACK */
 	uint32_t switch_isn; /* L */
 	uint64_t taken_over; /* client bytes before this offset were acknowledged by the front-end itself */
+	bool timed_out;	     /* its front-end has let it go for an idle timeout */
+	bool outlived;	     /* ... and the recording has more of it */
 	bool held;	     /* a request for another backend is matched, its SYN has not come */
 	bool yielding;	     /* the server may acknowledge less than recorded (flow_yield) */
 	struct tcp_options switch_synack;
@@ -109,12 +112,14 @@ struct replay_flow {
 struct expectation {
 	uint32_t tag; /* that of the packet; slots are used again */
 	uint8_t side; /* of the sender */
-	bool sound, has_ack, has_tsecr;
+	bool sound, has_ack, has_tsecr, has_tsval;
+	uint8_t flags; /* as sent */
 	uint8_t sack_blocks;
 	uint8_t scale; /* of `window`, in this run, at the sender */
 	uint16_t window;
 	uint32_t ack;	/* client: as recorded; server: as sent */
 	uint32_t tsecr; /* as recorded */
+	uint32_t tsval;
 	uint32_t sack[2 * TCP_SACK_BLOCKS_MAX];
 };
 
@@ -141,7 +146,9 @@ struct replay {
 
 /* replay_vip.c: the endpoint that answered the most handshakes; false if there is none. The trace is at its end after.
  */
-bool replay_find_vip(struct trace_reader *t, const volatile int *stop, struct endpoint *vip);
+bool replay_find_vip(struct replay *r, const volatile int *stop, struct endpoint *vip);
+/* After so many packets of this pass over the trace. */
+void replay_tell_progress(const struct replay *r, uint64_t packets);
 
 /* replay_flow.c */
 void replay_segment(struct replay *r, const struct segment *s);
@@ -157,6 +164,8 @@ void replay_release_waiting(struct replay *r);
 /* Nothing more of the flow is played. `reason` is copied, may be NULL. */
 void replay_flow_give_up(struct replay *r, struct replay_flow *f, enum outcome outcome, const char *reason);
 void replay_flow_skip(struct replay *r, struct replay_flow *f, enum skip_reason reason);
+/* Little more is to come of the flow: has its delivered bytes written and their memory given back. */
+void replay_flow_rest(struct replay *r, struct replay_flow *f);
 /* Speaks the verdict and frees what only the playing needed. */
 void replay_flow_finish(struct replay *r, struct replay_flow *f);
 void replay_free_flows(struct replay *r);
@@ -187,6 +196,10 @@ enum release server_send(struct replay *r, struct replay_flow *f, const struct s
 /* The SYN-ACK `p` reached the client; false if memory is short. */
 bool client_connected(struct replay *r, struct replay_flow *f, const struct packet *p);
 
+/* What the switch may answer to a client that offered `asked`, and what a server may be offered in its name: nothing
+ * more (RFC 7323 §2.2, §3.2; RFC 2018 §2). NULL if that was kept to. */
+const char *options_unasked(const struct tcp_options *asked, const struct tcp_options *answer);
+
 /* replay_serve.c */
 /* The SYN `p` reached the stack of `backend`. */
 void serve_syn(struct replay *r, struct replay_flow *f, unsigned backend, const struct packet *p);
@@ -205,6 +218,8 @@ void oracle_checksums(struct replay *r, const struct packet *p, const uint8_t *f
 
 /* replay_verdict.c */
 void verdict_speak(struct replay *r, struct replay_flow *f);
+/* Where the playing stopped: the head of a queue and what it waits for. */
+bool verdict_blocked(const struct replay_flow *f, char text[REPLAY_TEXT_MAX]);
 void verdict_fault(struct replay_flow *f, const char *format, ...) FORMAT_PRINTF(2, 3);
 
 /* replay_output.c: each returns 0, or -1 and a message. */

@@ -79,7 +79,7 @@ void output_streams(struct replay *r, struct replay_flow *f, enum side side, boo
 		stream_take(s, stream_waiting(s));
 		return;
 	}
-	if (!all && stream_waiting(s) < PIECE_MIN)
+	if (all ? !first && !stream_waiting(s) : stream_waiting(s) < PIECE_MIN)
 		return;
 	snprintf(path, sizeof(path), "%s/%s-%u.%s", r->options->streams_dir, endpoint_format(f->client, client), f->k,
 		 side == SIDE_CLIENT ? "c2s" : "s2c");

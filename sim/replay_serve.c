@@ -16,6 +16,8 @@
 
 /* More moves than this in one connection are a loop. */
 #define SERVINGS_MAX 65536u
+/* The smallest MSS that a cookie can tell. */
+#define MSS_CLASS_MIN 216u
 
 static bool serving_add(struct replay_flow *f, const struct serving *new)
 {
@@ -57,6 +59,20 @@ static void serve_synack(struct replay *r, struct replay_flow *f, struct serving
 	r->result->injected_server++;
 }
 
+/* The special SYN speaks for the client: it offers nothing that the client's own SYN did not, and takes no longer
+ * segments; less than the cookie's smallest class it cannot say (net/cookie.c). */
+static void serve_check_offer(struct replay *r, struct replay_flow *f, const struct tcp_options *offer)
+{
+	const char *extra = options_unasked(&f->syn, offer);
+
+	if (!extra && offer->mss > MAX(f->syn.mss ? f->syn.mss : TCP_MSS_DEFAULT, MSS_CLASS_MIN))
+		extra = "a larger MSS";
+	if (!extra)
+		return;
+	r->result->number_errors++;
+	verdict_fault(f, "a server's SYN offers %s, which the client's SYN did not", extra);
+}
+
 void serve_syn(struct replay *r, struct replay_flow *f, unsigned backend, const struct packet *p)
 {
 	struct serving *last = f->served_count ? &f->served[f->served_count - 1] : NULL;
@@ -70,6 +86,7 @@ void serve_syn(struct replay *r, struct replay_flow *f, unsigned backend, const 
 		return;
 	}
 	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &offer);
+	serve_check_offer(r, f, &offer);
 	new.client_wscale = offer.wscale;
 	f->held = false;
 	if (last) {

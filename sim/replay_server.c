@@ -45,7 +45,8 @@ static struct piece server_piece(const struct replay_flow *f, const struct segme
 	return c;
 }
 
-static void server_edit(const struct replay_flow *f, const struct segment *s, struct packet *p, const struct piece *c)
+static void server_edit(const struct replay_flow *f, const struct segment *s, struct packet *p, struct expectation *e,
+			const struct piece *c)
 {
 	const struct serving *sv = &f->served[c->index];
 
@@ -53,6 +54,8 @@ static void server_edit(const struct replay_flow *f, const struct segment *s, st
 		segment_set_seq(s, p, s->seq - (f->isn[SIDE_SERVER] + (uint32_t)sv->base) + (sv->isn + 1));
 	if (c->from || c->to < s->payload_len)
 		segment_cut(s, p, c->from, c->to);
+	if (c->to < s->payload_len)
+		e->flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 }
 
 /* False if starved. */
@@ -83,7 +86,7 @@ static bool server_send_piece(struct replay *r, struct replay_flow *f, const str
 	e->has_tsecr = e->has_ack && s->options.has_timestamps;
 	e->tsecr = s->options.tsecr;
 	segment_set_source(s, p, r->config->backends[sv->backend].address);
-	server_edit(f, s, p, c);
+	server_edit(f, s, p, e, c);
 	world_server_sends(r->world, sv->backend, p);
 	r->result->injected_server++;
 	return true;

@@ -80,12 +80,10 @@ static bool verdict_mismatch(struct replay_flow *f, char text[REPLAY_TEXT_MAX])
 	return true;
 }
 
-/* Where the playing stopped: the head of a queue and what it waits for. */
-static bool verdict_blocked(struct replay *r, const struct replay_flow *f, char text[REPLAY_TEXT_MAX])
+bool verdict_blocked(const struct replay_flow *f, char text[REPLAY_TEXT_MAX])
 {
 	struct segment s;
 
-	r->result->blocked_packets += f->queue[SIDE_CLIENT].count + f->queue[SIDE_SERVER].count;
 	for (unsigned side = 0; side < SIDE_COUNT; side++) {
 		if (!f->queue[side].head || !queued_parse(f->queue[side].head, &s))
 			continue;
@@ -94,6 +92,14 @@ static bool verdict_blocked(struct replay *r, const struct replay_flow *f, char 
 		return true;
 	}
 	return false;
+}
+
+/* The recording holds bytes of one side or the other, or a FIN that stands behind some. */
+static bool anything_said(const struct replay_flow *f)
+{
+	const struct stream *s = &f->stream[SIDE_SERVER];
+
+	return f->data_seen || (ranges_max(&s->known) > 1 && s->fin != 1);
 }
 
 static bool verdict_missing(const struct replay_flow *f, char text[REPLAY_TEXT_MAX])
@@ -130,10 +136,14 @@ static void verdict_find(struct replay *r, struct replay_flow *f)
 		return;
 	}
 	f->outcome = OUTCOME_BYTE_EXACT;
+	r->result->blocked_packets += f->queue[SIDE_CLIENT].count + f->queue[SIDE_SERVER].count;
 	if (verdict_mismatch(f, text))
 		f->outcome = OUTCOME_MISMATCHED;
-	else if (f->data_seen && (verdict_blocked(r, f, text) || verdict_missing(f, text)))
+	else if (anything_said(f) && (verdict_blocked(f, text) || verdict_missing(f, text)))
 		f->outcome = OUTCOME_INCOMPLETE;
+	if (text[0] && f->outlived)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "; an idle timeout had ended the flow before");
 	if (text[0])
 		f->reason = strdup(text);
 }

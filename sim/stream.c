@@ -26,6 +26,18 @@ void stream_fini(struct stream *s)
 {
 	ranges_fini(&s->known);
 	ranges_fini(&s->received);
+	stream_drop(s);
+}
+
+bool stream_empty(const struct stream *s)
+{
+	uint64_t end = MAX(ranges_max(&s->known), ranges_max(&s->received));
+
+	return end <= s->taken + (s->fin == s->taken);
+}
+
+void stream_drop(struct stream *s)
+{
 	free(s->ring);
 	s->ring = NULL;
 	s->ring_size = 0;

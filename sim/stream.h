@@ -52,6 +52,10 @@ static inline uint64_t stream_waiting(const struct stream *s)
 
 	return end > s->taken ? end - s->taken : 0;
 }
+/* True if every byte that is recorded or delivered has been taken. */
+bool stream_empty(const struct stream *s);
+/* Gives back the bytes' memory; what has not been taken is lost. More may come all the same. */
+void stream_drop(struct stream *s);
 /* True if everything recorded has been delivered; else *gap is the first part that was not. */
 bool stream_complete(const struct stream *s, struct range *gap);
 

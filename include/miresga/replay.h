@@ -139,7 +139,7 @@ struct replay_result {
 	/* verdict */
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t refused_by[REFUSAL_COUNT];
-	uint64_t number_errors;	  /* ACK, SACK, TSecr or window that an endpoint saw differently */
+	uint64_t number_errors;	  /* ACK, SACK, timestamps, flags, window or offers that an endpoint saw differently */
 	uint64_t checksum_errors; /* on any tap, of packets whose cause had none */
 	uint64_t wrong_backend;	  /* packets that reached a backend which the flow's rules did not choose */
 	uint64_t leaked;	  /* world_leftovers() at the end */

@@ -73,6 +73,21 @@ static const struct talk talks[] = {
 	  1,
 	  { { OUTCOME_BYTE_EXACT, NULL } },
 	  1 },
+	{ "another SYN-ACK to a repeated SYN, and the client takes that",
+	  { C(0, SYN, 0, 0), S(1, SYN | ACK, 0, 1), C(1000, SYN, 0, 0), S(1001, SYN | ACK, 5000, 1),
+	    C(1002, ACK, 1, 5001), C(1003, PSH | ACK, 1, 5001, .data = REQUEST),
+	    S(1004, PSH | ACK, 5001, 1 + Q, .data = RESPONSE), C(1005, FIN | ACK, 1 + Q, 5001 + R),
+	    S(1006, FIN | ACK, 5001 + R, 2 + Q), C(1007, ACK, 2 + Q, 5002 + R) },
+	  1,
+	  { { OUTCOME_BYTE_EXACT, NULL } },
+	  1 },
+	{ "another SYN-ACK to a repeated SYN, and the client takes the first",
+	  { C(0, SYN, 0, 0), S(1, SYN | ACK, 0, 1), C(1, SYN, 0, 0), S(2, SYN | ACK, 5000, 1), C(2, ACK, 1, 1),
+	    C(3, PSH | ACK, 1, 1, .data = REQUEST), S(4, PSH | ACK, 1, 1 + Q, .data = RESPONSE),
+	    C(5, ACK, 1 + Q, 1 + R) },
+	  1,
+	  { { OUTCOME_BYTE_EXACT, NULL } },
+	  1 },
 	{ "response captured before the request, and that before the ACK",
 	  { C(0, SYN, 0, 0), S(1, SYN | ACK, 0, 1), S(2, PSH | ACK, 1, 1 + Q, .data = RESPONSE),
 	    C(2, PSH | ACK, 1, 1, .data = REQUEST), C(2, ACK, 1, 1), C(3, ACK, 1 + Q, 1 + R) },
@@ -84,6 +99,11 @@ static const struct talk talks[] = {
 	    S(5, PSH | ACK, 20, 1 + Q, .data = "rest"), C(6, ACK, 1 + Q, 24) },
 	  1,
 	  { { OUTCOME_INCOMPLETE, "frame 7 of the client waits for server byte 18" } },
+	  1 },
+	{ "the request was not captured",
+	  { HANDSHAKE, S(4, PSH | ACK, 1, 1 + Q, .data = RESPONSE), C(5, ACK, 1 + Q, 1 + R) },
+	  0,
+	  { { OUTCOME_INCOMPLETE, "frame 5 of the client waits for server byte 1" } },
 	  1 },
 	{ "part of the request was not captured",
 	  { HANDSHAKE, C(3, PSH | ACK, 1, 1, .data = "GET /x HT"), S(4, PSH | ACK, 1, 1 + Q, .data = RESPONSE) },
@@ -116,6 +136,44 @@ static const struct talk talks[] = {
 	  2,
 	  { { OUTCOME_BYTE_EXACT, NULL }, { OUTCOME_BYTE_EXACT, NULL } },
 	  2 },
+	{ "a port used again while segments of the connection before still come",
+	  { HANDSHAKE, C(3, PSH | ACK, 1, 1, .data = REQUEST), S(4, PSH | ACK, 1, 1 + Q, .data = RESPONSE),
+	    C(5, FIN | ACK, 1 + Q, 1 + R), S(6, FIN | ACK, 1 + R, 2 + Q), C(7, ACK, 2 + Q, 2 + R),
+	    C(10, SYN, 0, 0, .generation = 1), S(11, FIN | PSH | ACK, 1, 2 + Q, .data = RESPONSE),
+	    S(12, SYN | ACK, 0, 1, .generation = 1), S(13, FIN | ACK, 1 + R, 2 + Q),
+	    S(14, FIN | PSH | ACK, 1, 2 + Q, .data = RESPONSE), C(15, ACK, 2 + Q, 2 + R),
+	    C(16, ACK, 1, 1, .generation = 1), C(17, PSH | ACK, 1, 1, .data = REQUEST_B, .generation = 1),
+	    S(18, PSH | ACK, 1, 1 + Q, .data = RESPONSE_B, .generation = 1), C(19, FIN | ACK, 1 + Q, 1 + R) },
+	  2,
+	  { { OUTCOME_BYTE_EXACT, NULL }, { OUTCOME_BYTE_EXACT, NULL } },
+	  2 },
+	{ "a port used again, the connection before never closed",
+	  { HANDSHAKE, C(3, PSH | ACK, 1, 1, .data = REQUEST), S(4, PSH | ACK, 1, 1 + Q, .data = RESPONSE),
+	    C(5, ACK, 1 + Q, 1 + R), C(10, SYN, 0, 0, .generation = 1), S(11, SYN | ACK, 0, 1, .generation = 1),
+	    C(12, ACK, 1, 1, .generation = 1), C(13, PSH | ACK, 1, 1, .data = REQUEST_B, .generation = 1),
+	    S(14, PSH | ACK, 1, 1 + Q, .data = RESPONSE_B, .generation = 1) },
+	  2,
+	  { { OUTCOME_BYTE_EXACT, NULL }, { OUTCOME_BYTE_EXACT, NULL } },
+	  2 },
+	{ "the server's keep-alive probe with a byte, before the first request",
+	  { HANDSHAKE, S(75000, ACK, 0, 1, .data = "\n"), C(75001, ACK, 1, 1),
+	    C(80000, PSH | ACK, 1, 1, .data = REQUEST), S(80001, PSH | ACK, 1, 1 + Q, .data = RESPONSE) },
+	  1,
+	  { { OUTCOME_BYTE_EXACT, NULL } },
+	  1 },
+	{ "idle for longer than the timeout",
+	  { HANDSHAKE, C(3, PSH | ACK, 1, 1, .data = REQUEST), S(4, PSH | ACK, 1, 1 + Q, .data = RESPONSE),
+	    C(5, ACK, 1 + Q, 1 + R), C(7500000, PSH | ACK, 1 + Q, 1 + R, .data = REQUEST),
+	    S(7500001, PSH | ACK, 1 + R, 1 + 2 * Q, .data = RESPONSE) },
+	  1,
+	  { { OUTCOME_INCOMPLETE, "an idle timeout had ended the flow before" } },
+	  1 },
+	{ "data on the SYN, answered before the client's next packet",
+	  { C(0, SYN, 0, 0, .data = REQUEST), S(1, SYN | ACK, 0, 1 + Q), S(2, PSH | ACK, 1, 1 + Q, .data = RESPONSE),
+	    C(3, ACK, 1 + Q, 1 + R) },
+	  1,
+	  { { OUTCOME_BYTE_EXACT, NULL } },
+	  1 },
 	{ "data on the SYN, which the recorded server took",
 	  { C(0, SYN, 0, 0, .data = REQUEST), S(1, SYN | ACK, 0, 1 + Q), C(2, ACK, 1 + Q, 1),
 	    S(3, PSH | ACK, 1, 1 + Q, .data = RESPONSE), C(4, ACK, 1 + Q, 1 + R) },
@@ -273,6 +331,7 @@ static const struct harm {
 	{ "a request and its response", QUIRK_BIT(QUIRK_P2), false },
 	{ "window scaling, 14 and 0", QUIRK_BIT(QUIRK_P3), false },
 	{ "window scaling, 14 and 0", QUIRK_BIT(QUIRK_F10), false },
+	{ "a request and its response", QUIRK_BIT(QUIRK_F10), false },
 	{ "a request and its response", QUIRK_BIT(QUIRK_F5), false },
 	{ "a request and its response", QUIRK_BIT(QUIRK_A1), false },
 	{ "requests for two backends in turn", QUIRK_BIT(QUIRK_A3) | QUIRK_BIT(QUIRK_A1), false },
@@ -308,6 +367,33 @@ START_TEST(test_harm)
 		free(c);
 	}
 	unlink(path);
+}
+END_TEST
+
+/* A front-end without a buffer for it does not take a request: that is no refusal by policy. */
+START_TEST(test_no_buffer)
+{
+	static const struct row rows[] = { HANDSHAKE,
+					   C(3, SYN, 0, 0, .port = 1),
+					   S(4, SYN | ACK, 0, 1, .port = 1),
+					   C(5, ACK, 1, 1, .port = 1),
+					   C(6, ACK, 1, 1, .data = "GET /x"),
+					   C(7, ACK, 1, 1, .data = "GET /x", .port = 1),
+					   { .from = 0 } };
+	struct config *c = replay_config();
+	struct replay_result r;
+	char path[32];
+
+	c->frontends.count = 1;
+	c->frontends.buffers = 1;
+	rows_write(rows, isn_rows[0], path);
+	play(path, c, NULL, &r);
+	ck_assert_uint_eq(r.outcomes[OUTCOME_REFUSED], 1);
+	ck_assert_uint_eq(r.outcomes[OUTCOME_INCOMPLETE], 1);
+	ck_assert_str_eq(r.findings[0].text, "the front-end has not taken all of the request");
+	replay_result_free(&r);
+	unlink(path);
+	free(c);
 }
 END_TEST
 
@@ -594,6 +680,7 @@ Suite *replay_suite(void)
 	suite_add_tcase(s, talk);
 	tcase_add_loop_test(harm, test_harm, 0, ARRAY_LEN(harms));
 	suite_add_tcase(s, harm);
+	tcase_add_test(run, test_no_buffer);
 	tcase_add_test(run, test_streams);
 	tcase_add_test(run, test_flows_file);
 	tcase_add_test(run, test_outputs_that_fail);

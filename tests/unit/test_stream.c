@@ -164,6 +164,33 @@ START_TEST(test_stream_bounds)
 }
 END_TEST
 
+/* A stream that rests holds no bytes, and goes on when more come. */
+START_TEST(test_stream_rests)
+{
+	const uint8_t *text = (const uint8_t *)"abcdef";
+	struct stream s;
+
+	stream_init(&s);
+	ck_assert(ranges_add(&s.known, 0, 1) && ranges_add(&s.received, 0, 1));
+	ck_assert(stream_empty(&s));
+	ck_assert_int_eq(stream_record(&s, 1, text, 3), STREAM_OK);
+	ck_assert(!stream_empty(&s));
+	ck_assert_int_eq(stream_deliver(&s, 1, text, 3), STREAM_OK);
+	stream_take(&s, 3);
+	ck_assert(stream_empty(&s));
+	stream_drop(&s);
+	ck_assert_ptr_null(s.ring);
+	ck_assert_int_eq(stream_record(&s, 4, text + 3, 3), STREAM_OK);
+	ck_assert_int_eq(stream_deliver(&s, 1, text, 6), STREAM_OK);
+	ck_assert_uint_eq(s.mismatch, STREAM_NONE);
+	ck_assert_uint_eq(stream_waiting(&s), 3);
+	stream_take(&s, 3);
+	ck_assert_int_eq(stream_record_fin(&s, 7), STREAM_OK); /* a FIN is no byte */
+	ck_assert(stream_empty(&s));
+	stream_fini(&s);
+}
+END_TEST
+
 /* Offsets go on past 2^32, and a little behind stays behind. */
 START_TEST(test_stream_offset)
 {
@@ -247,6 +274,7 @@ Suite *stream_suite(void)
 	tcase_add_test(tc, test_stream_exact);
 	tcase_add_test(tc, test_stream_differs);
 	tcase_add_test(tc, test_stream_bounds);
+	tcase_add_test(tc, test_stream_rests);
 	tcase_add_test(tc, test_stream_offset);
 	tcase_add_test(tc, test_segment_edits);
 	tcase_add_test(tc, test_segment_prefixes);
