@@ -7,6 +7,7 @@
 #   WERROR=1       warnings are errors
 #   BUILD=DIR      another build directory
 #   EXTRA_CFLAGS=  appended to the flags
+#   BPF=0          without the kernel's agent: no clang, bpftool or libbpf needed
 #   V=1            print whole command lines
 #   SUITE=NAME     with check or sanitize: one test suite alone (libcheck's CK_RUN_SUITE works too)
 
@@ -34,6 +35,12 @@ PKG_CONFIG ?= pkg-config
 # Where the generated C of llhttp lies, and the directory that holds llhttp/llhttp.h.
 LLHTTP_SOURCE ?= /usr/share/llhttp
 LLHTTP_INCLUDE ?= /usr/share/include
+
+BPF ?= 1
+WITH_BPF = $(filter-out 0,$(BPF))
+BPF_CLANG ?= clang
+# Debian has it where only root looks.
+BPFTOOL ?= $(firstword $(shell command -v bpftool) /usr/sbin/bpftool)
 
 ifeq ($(VARIANT),release)
 OUT := $(BUILD)
@@ -64,7 +71,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 	    -Wundef -Wformat=2 -Wold-style-definition $(if $(filter-out 0,$(WERROR)),-Werror)
 # A message that is cut to its buffer is meant to be; what gcc says of it depends on the optimisation level.
 WARNINGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
-CPPFLAGS_ALL = -DMIRESGA_VERSION='"$(VERSION)"' -Iinclude -isystem $(LLHTTP_INCLUDE) $(CPPFLAGS)
+CPPFLAGS_ALL = -DMIRESGA_VERSION='"$(VERSION)"' $(if $(WITH_BPF),-DMIRESGA_BPF) -Iinclude -isystem $(LLHTTP_INCLUDE) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu11 $(MODE) $(WARNINGS) $(CFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS_ALL = $(filter -fsanitize=%,$(MODE)) $(LDFLAGS)
 
@@ -72,6 +79,7 @@ LDFLAGS_ALL = $(filter -fsanitize=%,$(MODE)) $(LDFLAGS)
 once = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags libpcap yaml-0.1 jansson))
 PKG_LIBS = $(call once,PKG_LIBS,$(shell $(PKG_CONFIG) --libs libpcap yaml-0.1 jansson))
+BPF_LIBS = $(if $(WITH_BPF),$(call once,BPF_LIBS_FOUND,$(shell $(PKG_CONFIG) --libs libbpf)))
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call once,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
@@ -119,9 +127,11 @@ demo: deps				## install what is missing, build, replay a bundled trace
 DEMO_CONFIG := configs/paper.yaml
 DEMO_TRACE := $(TRACES)/demo.pcap
 
+DEPS = CC='$(CC)' BPF_CLANG='$(BPF_CLANG)' BPFTOOL='$(BPFTOOL)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' \
+       LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh
 .PHONY: deps
 deps:					## install the packages that the build needs (apt-get)
-	@CC='$(CC)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh build
+	@$(DEPS) build $(if $(WITH_BPF),bpf)
 
 .PHONY: install
 install: $(BIN) $(MANUAL) $(COMPLETION)	## install to PREFIX (/usr/local) below DESTDIR
@@ -190,7 +200,7 @@ $(TRACES)/%: tests/traces/%
 # A missing package should be named before a compiler complains about its header.
 .PHONY: have-packages
 have-packages:
-	@CC='$(CC)' LLHTTP_SOURCE='$(LLHTTP_SOURCE)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh --check build
+	@$(DEPS) --check build $(if $(WITH_BPF),bpf)
 
 # Where these are missing, have-packages says so, and not make, that knows no rule for them.
 $(LLHTTP_OBJ:$(OBJ)/llhttp/%.o=$(LLHTTP_SOURCE)/%.c): | have-packages ;
@@ -226,6 +236,17 @@ $(OBJ)/tests/unit/suites.h: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(OBJ)/tests/unit/main.o: $(OBJ)/tests/unit/suites.h
 
+# The agent for the kernel: object, and header with the object in it. The variants share them.
+BPF_DIR := $(BUILD)/obj/bpf
+$(BPF_DIR)/agent.bpf.o: src/bpf/agent.bpf.c | have-packages
+	@mkdir -p $(@D)
+	$(call quietly,BPF,$<) $(BPF_CLANG) -target bpf -O2 -g -Wall -Wextra $(if $(filter-out 0,$(WERROR)),-Werror) \
+		-ffreestanding -Iinclude -idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c -o $@ $<
+$(BPF_DIR)/agent.skel.h: $(BPF_DIR)/agent.bpf.o
+	$(call quietly,GEN,$@) $(BPFTOOL) gen skeleton $< name agent_bpf > $@
+$(OBJ)/src/io/kernel_agent.o: CPPFLAGS_ROOM = $(PKG_CFLAGS) -isystem $(BPF_DIR)
+$(OBJ)/src/io/kernel_agent.o: $(if $(WITH_BPF),$(BPF_DIR)/agent.skel.h)
+
 $(LIB): $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -235,6 +256,6 @@ $(BIN): $(CLI_OBJ) $(LIB)
 	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(RUNNER): $(TEST_OBJ) $(LIB)
-	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CHECK_LIBS)
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+-include $(BPF_DIR)/agent.bpf.d $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)

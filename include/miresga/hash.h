@@ -8,11 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "miresga/siphash.h"
 #include "miresga/wire.h"
-
-struct siphash_key {
-	uint64_t k0, k1;
-};
 
 /* SipHash-2-4 of `len` bytes, 64 bits. */
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t len);

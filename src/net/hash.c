@@ -7,52 +7,9 @@
 
 #include "miresga/base.h"
 
-static inline uint64_t rotl(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static inline void sip_rounds(uint64_t v[4], int rounds)
-{
-	while (rounds--) {
-		v[0] += v[1];
-		v[1] = rotl(v[1], 13) ^ v[0];
-		v[0] = rotl(v[0], 32);
-		v[2] += v[3];
-		v[3] = rotl(v[3], 16) ^ v[2];
-		v[0] += v[3];
-		v[3] = rotl(v[3], 21) ^ v[0];
-		v[2] += v[1];
-		v[1] = rotl(v[1], 17) ^ v[2];
-		v[2] = rotl(v[2], 32);
-	}
-}
-
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t len)
 {
-	uint64_t v[4] = {
-		key->k0 ^ UINT64_C(0x736f6d6570736575),
-		key->k1 ^ UINT64_C(0x646f72616e646f6d),
-		key->k0 ^ UINT64_C(0x6c7967656e657261),
-		key->k1 ^ UINT64_C(0x7465646279746573),
-	};
-	const uint8_t *p = data;
-	uint64_t m, last = (uint64_t)len << 56;
-
-	for (; len >= sizeof(m); p += sizeof(m), len -= sizeof(m)) {
-		memcpy(&m, p, sizeof(m));
-		v[3] ^= m;
-		sip_rounds(v, 2);
-		v[0] ^= m;
-	}
-	for (size_t i = 0; i < len; i++)
-		last |= (uint64_t)p[i] << 8 * i;
-	v[3] ^= last;
-	sip_rounds(v, 2);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	sip_rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash_inline(key, data, len);
 }
 
 /* crc8_table[b] is the CRC of the one byte b. */
