@@ -71,6 +71,8 @@ const char *fsm_state_name(enum fsm_state s);
 const char *fsm_event_name(enum fsm_event e);
 /* False for the cells of the transition table that classification never reaches. */
 bool fsm_cell_exists(enum fsm_state s, enum fsm_event e);
+/* Why no packet leads to a cell that exists; NULL if one may. */
+const char *fsm_cell_unreachable(enum fsm_state s, enum fsm_event e);
 
 /* X(NAME, "key", "text"): why a flow got an error response or a reset from the front-end. */
 #define REFUSALS(X) \

@@ -12,7 +12,8 @@
  *                       or waits (FSM_HELD)
  *
  * A body of known length moves c_limit beyond what has arrived: its bytes need no reading. A
- * very long one does so in steps of FLOW_BODY_STEP, so that comparisons stay within 2^31. */
+ * very long one does so in steps of FLOW_BODY_STEP, at most one and a half of them ahead of what was
+ * seen; with a window (FLOW_WINDOW_MAX) behind it comparisons stay within 2^31. */
 #ifndef MIRESGA_FLOW_H
 #define MIRESGA_FLOW_H
 
@@ -23,7 +24,7 @@
 #include "stream_buffer.h"
 
 #define FLOW_NONE UINT32_MAX
-#define FLOW_BODY_STEP (UINT32_C(1) << 30)
+#define FLOW_BODY_STEP (UINT32_C(1) << 29)
 /* How far from what was seen last a segment may lie: the largest window there is (RFC 7323). */
 #define FLOW_WINDOW_MAX (UINT32_C(1) << 30)
 

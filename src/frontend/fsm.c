@@ -35,7 +35,8 @@
 #define NO_HELD_EVENTS \
 	[EVENT_HELD_GOES_ON] = ILLEGAL, [EVENT_HELD_MOVES] = ILLEGAL, [EVENT_HELD_REFUSED] = ILLEGAL, \
 	[EVENT_HELD_VOID] = ILLEGAL
-#define NO_ENTRY_EVENTS [EVENT_OFFLOAD] = ILLEGAL, [EVENT_PULL_BACK] = ILLEGAL
+/* Only COMPLETE asks (offload_ready()); only OFFLOADED is pulled back (request.c) or told (frontend_reply()). */
+#define NO_ENTRY_EVENTS [EVENT_OFFLOAD] = ILLEGAL, [EVENT_PULL_BACK] = ILLEGAL, [EVENT_ENTRY_FULL] = ILLEGAL
 #define NO_REQUEST_EVENTS \
 	[EVENT_REQUEST] = ILLEGAL, [EVENT_REQUEST_HELD] = ILLEGAL, [EVENT_REQUEST_BAD] = ILLEGAL, \
 	[EVENT_END_UNKNOWN] = ILLEGAL
@@ -54,7 +55,6 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_CLIENT_RST] = ILLEGAL,
 		NO_BACKEND_EVENTS,
 		NO_ENTRY_EVENTS,
-		[EVENT_ENTRY_FULL] = ILLEGAL,
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = ILLEGAL,
 		[EVENT_RETRY] = ILLEGAL,
@@ -78,7 +78,6 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_CLIENT_RST] = GO(END, LINGER),
 		NO_BACKEND_EVENTS,
 		NO_ENTRY_EVENTS,
-		[EVENT_ENTRY_FULL] = STAY(NOTHING), /* about the port's connection before */
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = ILLEGAL,
 		[EVENT_RETRY] = ILLEGAL,
@@ -102,7 +101,6 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_BACKEND_FIN] = ILLEGAL,
 		[EVENT_BACKEND_RST] = GO(REFUSE, REFUSING), /* 503 */
 		NO_ENTRY_EVENTS,
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = ILLEGAL,
 		[EVENT_RETRY] = STAY(RETRY_SYN),
@@ -129,8 +127,8 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_BACKEND_FIN] = GO(PULL_BACK, BACKEND_FIN),
 		[EVENT_BACKEND_RST] = GO(END, LINGER),
 		[EVENT_OFFLOAD] = GO(OFFLOAD, OFFLOADED),
-		[EVENT_PULL_BACK] = STAY(NOTHING),
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
+		[EVENT_PULL_BACK] = ILLEGAL, /* request.c: there is nothing to pull back from */
+		[EVENT_ENTRY_FULL] = ILLEGAL, /* frontend_reply(): the slow path has no entry to miss */
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = ILLEGAL,
 		[EVENT_RETRY] = STAY(RETRY_DATA),
@@ -184,9 +182,7 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_BACKEND_DATA] = STAY(NOTHING),
 		[EVENT_BACKEND_FIN] = GO(NOTHING, BACKEND_FIN), /* the client sees the close and asks again */
 		[EVENT_BACKEND_RST] = GO(END, LINGER),
-		[EVENT_OFFLOAD] = ILLEGAL,
-		[EVENT_PULL_BACK] = STAY(NOTHING),
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
+		NO_ENTRY_EVENTS,
 		[EVENT_HELD_GOES_ON] = GO(GO_ON, COMPLETE),
 		[EVENT_HELD_MOVES] = GO(MOVE, BACKEND_SYN), /* two steps, the second */
 		[EVENT_HELD_REFUSED] = GO(REFUSE, REFUSING),
@@ -209,15 +205,13 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_REQUEST_HELD] = ILLEGAL,
 		[EVENT_REQUEST_BAD] = ILLEGAL,
 		[EVENT_END_UNKNOWN] = ILLEGAL,
-		[EVENT_CLIENT_FIN] = STAY(NOTHING), /* retransmitted */
+		[EVENT_CLIENT_FIN] = ILLEGAL, /* due_event() tells it once; what comes again is no event */
 		[EVENT_CLIENT_RST] = GO(END, LINGER),
 		[EVENT_BACKEND_SYNACK] = STAY(NOTHING),
 		[EVENT_BACKEND_DATA] = STAY(NOTHING),
 		[EVENT_BACKEND_FIN] = GO(NOTHING, CLOSING),
 		[EVENT_BACKEND_RST] = GO(END, LINGER),
-		[EVENT_OFFLOAD] = ILLEGAL,
-		[EVENT_PULL_BACK] = STAY(NOTHING),
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
+		NO_ENTRY_EVENTS,
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = ILLEGAL,
 		[EVENT_RETRY] = STAY(RETRY_DATA),
@@ -241,11 +235,9 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_CLIENT_RST] = GO(END, LINGER),
 		[EVENT_BACKEND_SYNACK] = STAY(NOTHING),
 		[EVENT_BACKEND_DATA] = STAY(NOTHING),
-		[EVENT_BACKEND_FIN] = STAY(NOTHING),
+		[EVENT_BACKEND_FIN] = ILLEGAL, /* outbound_segment() tells it once */
 		[EVENT_BACKEND_RST] = GO(END, LINGER),
-		[EVENT_OFFLOAD] = ILLEGAL,
-		[EVENT_PULL_BACK] = STAY(NOTHING),
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
+		NO_ENTRY_EVENTS,
 		[EVENT_HELD_GOES_ON] = ILLEGAL, /* it went before the FIN did */
 		[EVENT_HELD_MOVES] = ILLEGAL,
 		[EVENT_HELD_REFUSED] = ILLEGAL,
@@ -268,15 +260,13 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_REQUEST_HELD] = STAY(NOTHING),
 		[EVENT_REQUEST_BAD] = ILLEGAL,
 		[EVENT_END_UNKNOWN] = ILLEGAL,
-		[EVENT_CLIENT_FIN] = STAY(NOTHING),
+		[EVENT_CLIENT_FIN] = ILLEGAL, /* due_event() tells it once; what comes again is no event */
 		[EVENT_CLIENT_RST] = GO(END, LINGER),
 		[EVENT_BACKEND_SYNACK] = STAY(NOTHING),
 		[EVENT_BACKEND_DATA] = STAY(NOTHING),
-		[EVENT_BACKEND_FIN] = STAY(NOTHING),
+		[EVENT_BACKEND_FIN] = ILLEGAL, /* outbound_segment() tells it once */
 		[EVENT_BACKEND_RST] = GO(END, LINGER),
-		[EVENT_OFFLOAD] = ILLEGAL,
-		[EVENT_PULL_BACK] = STAY(NOTHING),
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
+		NO_ENTRY_EVENTS,
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = GO(END, LINGER),
 		[EVENT_RETRY] = STAY(RETRY_DATA),
@@ -297,7 +287,6 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_CLIENT_RST] = GO(END, LINGER),
 		NO_BACKEND_EVENTS,
 		NO_ENTRY_EVENTS,
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = GO(END, LINGER),
 		[EVENT_RETRY] = STAY(RETRY_REFUSAL),
@@ -312,16 +301,15 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_CLIENT_ACK] = STAY(NOTHING),
 		[EVENT_CLIENT_DATA] = STAY(NOTHING),
 		[EVENT_CLIENT_PART] = ILLEGAL,
-		[EVENT_CLIENT_AGAIN] = STAY(NOTHING),
+		[EVENT_CLIENT_AGAIN] = ILLEGAL, /* inbound_lingering(): a stray is data or an ACK */
 		NO_REQUEST_EVENTS,
-		[EVENT_CLIENT_FIN] = STAY(NOTHING),
+		[EVENT_CLIENT_FIN] = ILLEGAL, /* a stray FIN is one of the two, too */
 		[EVENT_CLIENT_RST] = STAY(NOTHING),
 		[EVENT_BACKEND_SYNACK] = STAY(NOTHING),
 		[EVENT_BACKEND_DATA] = STAY(NOTHING),
 		[EVENT_BACKEND_FIN] = STAY(NOTHING),
 		[EVENT_BACKEND_RST] = STAY(NOTHING),
 		NO_ENTRY_EVENTS,
-		[EVENT_ENTRY_FULL] = STAY(NOTHING),
 		NO_HELD_EVENTS,
 		[EVENT_ALL_ACKED] = ILLEGAL,
 		[EVENT_RETRY] = ILLEGAL,
@@ -329,6 +317,26 @@ const struct fsm_cell fsm_table[FSM_STATE_COUNT][FSM_EVENT_COUNT] = {
 		[EVENT_IDLE] = GO(END, NONE),
 		[EVENT_REUSE] = GO(RESTART, INIT),
 	},
+};
+
+#define ALL_ASSIGNED "everything up to the client's FIN is the backend's, and nothing follows a FIN: "
+#define NOTHING_OWED \
+	"entered when the backend has acknowledged what is ours, and nothing becomes ours before PULL_BACK: "
+
+/* Cells that are written because their event is ordinary, although the marks of a flow in that state
+ * rule it out. Unlike an illegal cell each does no harm, should the argument be wrong. */
+static const struct {
+	uint8_t state, event;
+	const char *reason;
+} unreachable[] = {
+	{ FSM_OFFLOADED, EVENT_RETRY, NOTHING_OWED "no timer runs" },
+	{ FSM_OFFLOADED, EVENT_GIVE_UP, NOTHING_OWED "no timer runs" },
+	{ FSM_CLIENT_FIN, EVENT_CLIENT_DATA, ALL_ASSIGNED "bytes that still come count as seen before" },
+	{ FSM_CLIENT_FIN, EVENT_REQUEST, ALL_ASSIGNED "no head is left to read" },
+	{ FSM_CLOSING, EVENT_CLIENT_DATA, ALL_ASSIGNED "bytes that still come count as seen before" },
+	{ FSM_CLOSING, EVENT_CLIENT_PART, ALL_ASSIGNED "no half a head can wait" },
+	{ FSM_CLOSING, EVENT_REQUEST, ALL_ASSIGNED "no head is left to read" },
+	{ FSM_CLOSING, EVENT_REQUEST_HELD, ALL_ASSIGNED "no head is left to read" },
 };
 
 /* The second table: which idle timeout each state has (config.h, struct config_timeouts). */
@@ -377,6 +385,14 @@ const char *fsm_event_name(enum fsm_event e)
 bool fsm_cell_exists(enum fsm_state s, enum fsm_event e)
 {
 	return fsm_table[s][e].kind == CELL_GO || fsm_table[s][e].kind == CELL_STAY;
+}
+
+const char *fsm_cell_unreachable(enum fsm_state s, enum fsm_event e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unreachable); i++)
+		if (unreachable[i].state == s && unreachable[i].event == e)
+			return unreachable[i].reason;
+	return NULL;
 }
 
 const char *fsm_action_name(enum fsm_action a)

@@ -402,6 +402,23 @@ static void read_packet(struct work *w, struct flow *f, bool again)
 	request_continue(w, f);
 }
 
+/* Comparisons hold within 2^31, uploads are longer: the marks that stand still follow at the largest
+ * window's distance. What lies further back is acknowledged (the fast path may not have told us). */
+static void marks_follow(struct work *w, struct flow *f)
+{
+	if (!flow_connected(f) || seq_diff(f->c_nxt, f->c_limit) > (int)FLOW_WINDOW_MAX)
+		return;
+	if (seq_diff(f->c_nxt, f->c_start) > (int)FLOW_WINDOW_MAX)
+		f->c_start = seq_sub(f->c_nxt, FLOW_WINDOW_MAX);
+	if (seq_diff(f->c_nxt, f->c_una) > (int)FLOW_WINDOW_MAX) {
+		f->c_una = seq_sub(f->c_nxt, FLOW_WINDOW_MAX);
+		if (f->held != HELD_FOR_ENTRY)
+			retry_stop(w, f);
+	}
+	/* A backend may acknowledge what it never got: beyond c_limit only our own ACKs make bytes ours. */
+	f->c_owed = seq_max(f->c_owed, seq_min(f->c_una, f->c_limit));
+}
+
 void request_segment(struct work *w, struct flow *f)
 {
 	struct packet *p = w->packet;
@@ -427,6 +444,7 @@ void request_segment(struct work *w, struct flow *f)
 		f->c_fin_seen = true;
 		f->c_fin = end;
 	}
+	marks_follow(w, f);
 	if (flow_connected(f) && seq_ge(start, f->c_start) && (f->tunnel || seq_le(end, f->c_limit))) {
 		if (f->tunnel)
 			f->c_limit = f->c_fed = seq_max(f->c_limit, end);

@@ -436,6 +436,28 @@ static const struct script scripts[] = {
 	  .rows = { { "c", 1, 1, "PA", GET_A, "b0:S*[mss 1460 wscale 9 sack] 0(0)a0" } } },
 	{ "the special SYN has what the client offered", .offer = { .mss = 1200, .wscale = 3 },
 	  .rows = { { "c", 1, 1, "PA", GET_A, "b0:S*[mss 1200 wscale 3] 0(0)a0" } } },
+	{ "far into an upload bytes are neither old nor ours to repeat: silence ends nothing",
+	  .rows = { { "c", 1, 1, "PA", POST_3G, "b0:S* 0(0)a0" },
+		    { "b0", 0, 1, "SA", NULL, "b0:PA 1(64)a1" },
+		    { "c", 500000000, 1, "A", "x", "b0:A 500000000(1)a1" },
+		    { "b0", 1, 500000001, "A", NULL, "c:A 1(0)a500000001" },
+		    { "c", 1000000000, 1, "A", "x", "b0:A 1000000000(1)a1" },
+		    { "b0", 1, 1000000001, "A", NULL, "c:A 1(0)a1000000001" },
+		    { "c", 1500000000, 1, "A", "x", "b0:A 1500000000(1)a1" },
+		    { "b0", 1, 1500000001, "A", NULL, "c:A 1(0)a1500000001" },
+		    { "c", 2000000000, 1, "A", "x", "b0:A 2000000000(1)a1" },
+		    { "b0", 1, 2000000001, "A", NULL, "c:A 1(0)a2000000001" },
+		    { "c", 2500000000, 1, "A", "x", "b0:A 2500000000(1)a1" },
+		    { "t", 20000, 0, NULL, NULL, "" },
+		    { "b0", 1, 2500000001, "A", NULL, "c:A 1(0)a2500000001" } } },
+	{ "half a head is ours to repeat, however much of the body is on its way",
+	  .rows = { { "c", 1, 1, "PA", "PO", "c:A 1(0)a3" },
+		    { "c", 3, 1, "PA", POST_3G + 2, "b0:S* 0(0)a0" },
+		    { "b0", 0, 1, "SA", NULL, "b0:PA 1(64)a1" },
+		    { "c", 500000000, 1, "A", "x", "b0:A 500000000(1)a1" },
+		    { "c", 900000000, 1, "A", "x", "b0:A 900000000(1)a1" },
+		    { "c", 900000001, 1, "A", "x", "b0:A 900000001(1)a1" },
+		    { "t", 1000, 0, NULL, NULL, "b0:PA 1(64)a1" } } },
 	{ "quirk F5: the FIN is a RST, the rest is lost", .quirks = QUIRK_BIT(QUIRK_F5),
 	  .rows = { SPLICED, { "b0", 1, 37, "FPA", OK_0, "b0:R 37(0)a0 c:RPA 1(38)a37" } } },
 	{ "a second segment while the backend is connected is kept",
@@ -762,6 +784,19 @@ static struct row random_row(struct bench *b, struct prng *prng)
 	return r;
 }
 
+/* What fsm.c says that nothing reaches was not reached. */
+static void check_unreachable(const struct bench *b)
+{
+	for (unsigned cell = 0; cell < FSM_STATE_COUNT * FSM_EVENT_COUNT; cell++) {
+		unsigned state = cell / FSM_EVENT_COUNT, event = cell % FSM_EVENT_COUNT;
+
+		if (fsm_cell_unreachable(state, event))
+			ck_assert_msg(fsm_cell_exists(state, event) &&
+					      frontend_stats(b->fe)->transitions[state][event] == 0,
+				      "%s %s", fsm_state_name(state), fsm_event_name(event));
+	}
+}
+
 /* Any packet of anybody at any time: no event that the table calls illegal, nothing left afterwards. */
 START_TEST(random_packets_do_no_harm)
 {
@@ -792,6 +827,7 @@ START_TEST(random_packets_do_no_harm)
 			bench_row(b, &r);
 	}
 	end_in_silence(b);
+	check_unreachable(b);
 	bench_stop(b);
 	free(b);
 }
@@ -922,6 +958,7 @@ START_TEST(every_byte_arrives)
 	ck_assert_uint_eq(lossy_backend_next(l), l->end + 1);
 	b->seen = NULL;
 	end_in_silence(b);
+	check_unreachable(b);
 	bench_stop(b);
 	free(l);
 }
