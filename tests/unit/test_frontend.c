@@ -452,7 +452,7 @@ static const struct script scripts[] = {
 		    { "b0", 1, 2500000001, "A", NULL, "c:A 1(0)a2500000001" } } },
 	{ "half a head is ours to repeat, however much of the body is on its way",
 	  .rows = { { "c", 1, 1, "PA", "PO", "c:A 1(0)a3" },
-		    { "c", 3, 1, "PA", POST_3G + 2, "b0:S* 0(0)a0" },
+		    { "c", 3, 1, "PA", &POST_3G[2], "b0:S* 0(0)a0" },
 		    { "b0", 0, 1, "SA", NULL, "b0:PA 1(64)a1" },
 		    { "c", 500000000, 1, "A", "x", "b0:A 500000000(1)a1" },
 		    { "c", 900000000, 1, "A", "x", "b0:A 900000000(1)a1" },
