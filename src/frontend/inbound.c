@@ -103,6 +103,8 @@ static void inbound_reset(struct work *w, struct flow *f)
 	bool exact = p->phv.seq == f->c_nxt;
 	/* A backend that has not got all bytes before it expects another number. */
 	bool other = exact && flow_connected(f) && seq_lt(request_backend_next(f), p->phv.seq);
+	/* The one that is being asked has got nothing at all: the action tells it. */
+	bool told = exact && f->state == FSM_BACKEND_SYN;
 
 	if (exact) {
 		flow_reset_seen(w, f);
@@ -113,7 +115,7 @@ static void inbound_reset(struct work *w, struct flow *f)
 	}
 	if (other)
 		send_backend_reset(w, f, request_backend_next(f));
-	if (!other && f->has_backend && (flow_connected(f) || f->state == FSM_LINGER))
+	if (!other && !told && f->has_backend && (flow_connected(f) || f->state == FSM_LINGER))
 		forward_to_backend(w, f);
 	else
 		p->fate = FATE_ABSORB;
