@@ -84,7 +84,7 @@ CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call once,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
 CLI_SRC := $(sort $(wildcard src/cli/*.c))
-LIB_SRC := $(sort $(filter-out $(CLI_SRC) src/bpf/% src/gdb/%,$(wildcard src/*/*.c src/*/*/*.c) $(wildcard sim/*.c)))
+LIB_SRC := $(sort $(filter-out $(CLI_SRC) src/bpf/% src/gdb/%,$(wildcard src/*/*.c src/*/*/*.c) $(wildcard sim/*/*.c)))
 TEST_SRC := $(sort $(wildcard tests/unit/*.c))
 SUITES := $(patsubst tests/unit/test_%.c,%,$(filter tests/unit/test_%.c,$(TEST_SRC)))
 LLHTTP_OBJ := $(addprefix $(OBJ)/llhttp/,llhttp.o api.o http.o)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* replay.h: `miresga replay`: a recorded conversation played against the whole pipeline, in
- * virtual time, and the oracle's verdict on it (sim/replay.c, sim/oracle.c). */
+ * virtual time, and the oracle's verdict on it (sim/replay/replay.c, sim/replay/oracle.c). */
 #ifndef MIRESGA_REPLAY_H
 #define MIRESGA_REPLAY_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cmd_replay.c: `miresga replay`: a recorded conversation against the whole pipeline. Reads the
- * configuration, lets options override it, runs the replay (sim/replay.c), prints the report.
+ * configuration, lets options override it, runs the replay (sim/replay/replay.c), prints the report.
  *
  * Refuses an output that is also an input or another output: opening it would empty it.
  * Ctrl-C ends the replay early; what there is by then is printed. A second Ctrl-C kills. */

@@ -11,7 +11,7 @@
 #include "miresga/config_keys.h"
 #include "miresga/frontend.h"
 #include "miresga/quirk.h"
-#include "sim/script_internal.h"
+#include "sim/script/script_internal.h"
 
 Suite *completion_suite(void);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test_stream.c: interval sets (sim/ranges.h), recorded and delivered streams (sim/stream.h), and
- * edits of recorded segments (sim/segment.h). */
+/* test_stream.c: interval sets (sim/tcp/ranges.h), recorded and delivered streams (sim/tcp/stream.h), and
+ * edits of recorded segments (sim/tcp/segment.h). */
 #include "miresga/hash.h"
 #include "replay_fixture.h"
-#include "sim/ranges.h"
-#include "sim/segment.h"
-#include "sim/stream.h"
+#include "sim/tcp/ranges.h"
+#include "sim/tcp/segment.h"
+#include "sim/tcp/stream.h"
 
 Suite *stream_suite(void);
 

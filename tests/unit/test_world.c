@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_world.c: the engine: who gets which packet and when, timers, taps, what is full, what is
- * left. And its heap of due times (sim/timers.h). */
+ * left. And its heap of due times (sim/world/timers.h). */
 #include "miresga/checksum.h"
 #include "miresga/world.h"
 #include "replay_fixture.h"
-#include "sim/timers.h"
+#include "sim/world/timers.h"
 
 Suite *world_suite(void);
 

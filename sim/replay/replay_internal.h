@@ -17,8 +17,8 @@
 
 #include "miresga/prng.h"
 #include "miresga/replay.h"
-#include "segment.h"
-#include "stream.h"
+#include "../tcp/segment.h"
+#include "../tcp/stream.h"
 
 /* Who sends. A stream is named by its sender too. */
 enum side {

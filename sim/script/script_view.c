@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "miresga/checksum.h"
-#include "segment.h"
+#include "../tcp/segment.h"
 
 #define NEAR (1u << 24) /* a symbol further away explains nothing */
 #define PAYLOAD_SHOWN 48
