@@ -116,6 +116,118 @@ struct config_timeouts {
 	uint8_t retries;	 /* doublings before the front-end gives up, 0..15 */
 };
 
+/* Chances are parts per billion. */
+#define CHANCE_ALWAYS 1000000000u
+
+/* A simulated link; each direction by itself (sim/world/link.c). All zero: packets arrive at once. */
+struct config_link {
+	uint64_t rate;	   /* bits per second; 0: no limit */
+	uint64_t delay_ns; /* propagation */
+	uint64_t queue;	   /* bytes that may wait for the line; more is dropped */
+	/* The fault plan: chance of each, per packet. */
+	uint32_t loss;
+	uint32_t duplicate; /* arrives twice */
+	uint32_t reorder;   /* arrives later by up to reorder_ns, others overtake */
+	uint32_t spike;	    /* the line stalls for spike_ns: this packet and all behind it */
+	uint32_t corrupt;   /* one bit is flipped */
+	uint64_t reorder_ns, spike_ns;
+};
+
+/* Service time of one core; a packet waits until the core is free. All zero: no time passes. */
+struct config_cpu {
+	uint64_t packet_ns;
+	uint64_t kib_ns;     /* for every KiB of the packet, in proportion */
+	uint64_t request_ns; /* servers: for every request */
+	uint32_t queue;	     /* packets that may wait; more is dropped */
+};
+
+/* X(NAME, "key", "text"): what may go wrong in the system itself. `index`: which front-end or backend. */
+#define SIM_FAULTS(X) \
+	X(CONTROL_STALL, "control_stall", "the control plane does nothing") \
+	X(CONTROL_SLOW, "control_slow", "table operations take `factor` times as long") \
+	X(CONTROL_REORDER, "control_reorder", "operations on different keys overtake each other") \
+	X(TABLE_FULL, "table_full", "the switch finds no place for an entry") \
+	X(FRONTEND_KILL, "frontend_kill", "a front-end loses all it knows; what reaches it meanwhile is lost") \
+	X(FRONTEND_PAUSE, "frontend_pause", \
+	  "a front-end does nothing; what reaches it waits, as far as its queue goes") \
+	X(AGENT_RESTART, "agent_restart", "an agent starts again with empty maps") \
+	X(BACKEND_DEAD, "backend_dead", "a backend's host is silent") \
+	X(BACKEND_SLOW, "backend_slow", "a backend's core takes `factor` times as long") \
+	X(BACKEND_REFUSES, "backend_refuses", "a backend resets every SYN") \
+	X(RING_FULL, "ring_full", "the rings into a front-end hold `factor` packets")
+enum sim_fault {
+#define X(name, key, text) SIM_FAULT_##name,
+	SIM_FAULTS(X)
+#undef X
+	SIM_FAULT_COUNT
+};
+#define FAULTS_MAX 32
+struct config_fault {
+	enum sim_fault what;
+	uint16_t index;
+	uint64_t at_ns;	 /* from the start */
+	uint64_t for_ns; /* afterwards all is as before; 0: to the end of the run */
+	uint32_t factor;
+};
+
+enum arrival {
+	ARRIVAL_CLOSED,	 /* a number of connections, each followed by the next */
+	ARRIVAL_POISSON, /* connections at a mean rate, whatever becomes of them */
+};
+enum sizes {
+	SIZES_FIXED,
+	SIZES_TABLE,	 /* the paper's Traffic 1-3 */
+	SIZES_LOGNORMAL, /* median and sigma */
+	SIZES_FILE,	 /* empirical: a size a line */
+};
+#define SIZES_MAX 16
+struct config_size {
+	uint64_t bytes;
+	uint32_t share; /* of the sum of all shares, 1..1e6 */
+};
+#define WORKLOADS_MAX 8
+#define HOSTS_MAX 8
+/* Clients of one kind: what they ask for, and how they behave (sim/load/). */
+struct config_workload {
+	char name[CONFIG_NAME_MAX];
+	enum arrival arrival;
+	uint32_t connections; /* closed: at once; Poisson: at once at most, more are counted as missed */
+	uint64_t rate;	      /* Poisson: connections per second */
+	uint32_t requests;    /* per connection, 1..1e6 */
+	uint32_t pipeline;    /* requests sent before the first is answered, 1..64 */
+	uint64_t think_ns;    /* between a response and the next request */
+	uint16_t host_count;  /* 0: a Host that no rule need name */
+	char hosts[HOSTS_MAX][CONFIG_HOST_MAX]; /* a request draws one */
+	char path[CONFIG_PATH_MAX];		/* prefix of the paths; default "/" */
+	enum sizes sizes;
+	uint64_t size;		    /* fixed, or the lognormal's median; bytes of a response's body */
+	uint32_t sigma_thousandths; /* lognormal */
+	uint16_t size_count;
+	struct config_size table[SIZES_MAX];
+	char size_file[CONFIG_PATH_MAX];
+	uint64_t upload;	       /* bytes of each request's body; 0: GET */
+	uint32_t upload_chance;	       /* requests that have one */
+	uint32_t chunked, until_close; /* responses framed so; the others have a Content-Length */
+	uint32_t early;		       /* responses to an upload that do not wait for its end */
+	uint32_t abort;		       /* clients that reset in the middle of a response */
+	uint32_t half_close;	       /* clients that send FIN after their last request */
+	uint32_t server_reset;	       /* responses that the server ends by a RST */
+	uint32_t slow_reader;	       /* clients that read at read_rate */
+	uint64_t read_rate;	       /* bytes per second */
+	uint64_t delay_ns;	       /* the server waits so long before it answers */
+};
+
+struct config_simulation {
+	uint64_t duration_ns;  /* of the workload; what is open then may end */
+	uint32_t client_hosts; /* addresses that the clients have, 1..65,536 */
+	struct config_link client_link, frontend_link, backend_link;
+	struct config_cpu frontend_cpu, server_cpu;
+	uint16_t fault_count;
+	struct config_fault faults[FAULTS_MAX];
+	uint16_t workload_count;
+	struct config_workload workloads[WORKLOADS_MAX];
+};
+
 struct config {
 	char file[256]; /* as named on the command line */
 	struct endpoint vip;
@@ -131,6 +243,7 @@ struct config {
 	struct config_switch sw;
 	struct config_agent agent;
 	struct config_timeouts timeouts;
+	struct config_simulation simulation;
 	uint32_t quirks; /* QUIRK_BIT()s */
 	uint64_t seed;
 	bool has_secret;

@@ -39,6 +39,10 @@ struct world_hooks {
 	/* An operation was asked for (`reply` NULL), or is answered: before the front-end hears of it. NULL: nobody
 	 * listens. */
 	void (*control)(void *ctx, const struct control_op *op, const struct control_reply *reply, uint64_t now_ns);
+	/* It is time for the host's own work: what world_host_wake() named. NULL: never. */
+	void (*wake)(void *ctx, uint64_t now_ns);
+	/* The links, cores and faults of config->simulation are there; without, packets take no time. */
+	bool simulated;
 	/* Asked between batches and timers: true makes world_run() return at once, packets still in flight. */
 	bool (*stop)(void *ctx);
 };
@@ -66,6 +70,30 @@ void world_wire_carries(struct world *w, unsigned backend, bool towards_server, 
 bool world_ask_control(struct world *w, const struct control_op *op);
 /* The control plane does nothing for so long from now on; what waits goes on afterwards, in order. */
 void world_stall_control(struct world *w, uint64_t for_ns);
+
+/* When hooks.wake is to be called next; TIME_NEVER: not at all. The host is a component among others. */
+void world_host_wake(struct world *w, uint64_t due_ns);
+/* Takes `cost_ns` of the core of backend `index`'s host, after what it has to do already: when it is done. */
+uint64_t world_server_work(struct world *w, unsigned index, uint64_t cost_ns);
+/* Something goes wrong from now on, for fault->for_ns (at_ns does not count). */
+void world_fault(struct world *w, const struct config_fault *fault);
+
+/* What went through a link, one direction, and what the fault plan did. */
+struct link_stats {
+	uint64_t packets, bytes; /* that were put on it */
+	uint64_t queue_drops, lost, duplicated, reordered, spikes, corrupted;
+	uint64_t queue_peak; /* bytes */
+};
+struct cpu_stats {
+	uint64_t packets, busy_ns, drops;
+	uint32_t queue_peak;
+};
+/* Summed over all links of a kind. `tap`: TAP_CLIENT, TAP_FRONTEND or TAP_WIRE. */
+void world_link_stats(const struct world *w, enum tap_kind tap, bool towards_server, struct link_stats *stats);
+const struct cpu_stats *world_frontend_cpu(const struct world *w, unsigned index);
+const struct cpu_stats *world_server_cpu(const struct world *w, unsigned index);
+/* Events handled so far: packets that reached a consumer, and timers. */
+uint64_t world_events(const struct world *w);
 
 const struct config *world_config(const struct world *w);
 struct packet_pool *world_pool(struct world *w);
