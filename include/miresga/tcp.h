@@ -41,12 +41,13 @@ struct tcp_settings {
 	uint16_t mss;	       /* announced, and the most that is sent; 88..65495 */
 	uint8_t wscale;	       /* offered, 0..14; TCP_WSCALE_NONE: no option */
 	bool sack, timestamps; /* offered; used if both ends offer them */
-	bool nagle;
+	bool nagle; /* in Minshall's form, as Linux has it: only a short segment that is under way holds the next */
 	uint32_t receive_buffer;			 /* bytes: the largest window that is announced */
 	uint32_t send_buffer;				 /* bytes that tcp_write() takes beyond what is acknowledged */
 	uint16_t initial_window;			 /* congestion window in segments (RFC 6928: 10) */
 	uint64_t delayed_ack_ns;			 /* 0: every segment is acknowledged at once; 40 ms */
-	uint64_t rto_initial_ns, rto_min_ns, rto_max_ns; /* RFC 6298: 1 s; Linux: 200 ms, 120 s */
+	uint64_t rto_initial_ns, rto_min_ns, rto_max_ns; /* 1 s; 200 ms (as in Linux the least that
+								 is added to the round trip); 120 s */
 	uint8_t syn_retries, retries;			 /* then TCP_EVENT_TIMED_OUT */
 	uint64_t keepalive_ns;				 /* idle time before the first probe; 0: none */
 	uint64_t keepalive_interval_ns;
@@ -56,7 +57,8 @@ struct tcp_settings {
 };
 void tcp_settings_default(struct tcp_settings *s);
 
-/* X(NAME, "text") */
+/* X(NAME, "text"). Exactly one of the last three comes, unless the application closes or aborts first; the pointer is
+ * void after it, what is unread can be read within it. */
 #define TCP_EVENTS(X) \
 	X(CONNECTED, "the handshake is complete: active open") \
 	X(ACCEPTED, "the handshake is complete: of a listener; tcp_set_user() may be called now") \
@@ -64,9 +66,9 @@ void tcp_settings_default(struct tcp_settings *s);
 	X(WRITABLE, "the send buffer has room again, after tcp_write() took less than it was given") \
 	X(PEER_CLOSED, "the peer's FIN is in order: what can still be read is the rest") \
 	X(ALL_ACKED, "the peer has acknowledged everything written, and the FIN if one was sent") \
-	X(RESET, "the peer reset the connection (or refused it); the connection ends") \
-	X(TIMED_OUT, "retransmissions, probes or SYNs were in vain; the connection ends") \
-	X(ENDED, "the last event: orderly end (TIME-WAIT is the stack's own affair); the pointer is void after it")
+	X(RESET, "the last event: the peer reset the connection, or refused it") \
+	X(TIMED_OUT, "the last event: retransmissions, probes or SYNs were in vain") \
+	X(ENDED, "the last event: orderly end, everything was read (TIME-WAIT is the stack's own affair)")
 enum tcp_event {
 #define X(name, text) TCP_EVENT_##name,
 	TCP_EVENTS(X)
@@ -94,8 +96,10 @@ struct tcp_stack_options {
 	uint32_t connections_max; /* TIME-WAIT included: the oldest of these goes when there is no other place */
 	uint64_t seed;		  /* of initial sequence numbers, timestamps' offsets, ephemeral ports */
 	struct tcp_settings settings;
+	const uint32_t *isn; /* every connection's initial sequence number, for tests; NULL: RFC 6528 */
 	void *ctx;
-	/* A packet for the wire; ownership passes. Ethernet addresses are zero, checksums right. */
+	/* A packet for the wire; ownership passes. Ethernet addresses are zero, checksums right. Must not call the
+	 * stack: what it would answer arrives later. */
 	void (*send)(void *ctx, struct packet *p, uint64_t now_ns);
 	void (*event)(void *ctx, struct tcp *c, enum tcp_event e, uint64_t now_ns);
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ranges.c: interval lists. A stream that arrives in order is one interval that grows, which is
- * the case that is handled first everywhere. Intervals are never removed. */
+ * the case that is handled first everywhere. Intervals are removed only at the front. */
 #include "ranges.h"
 
 #include <stdlib.h>
@@ -95,4 +95,29 @@ uint64_t ranges_end(const struct ranges *r, uint64_t at)
 	uint32_t i = ranges_find(r, at);
 
 	return i < r->count && r->v[i].lo <= at ? r->v[i].hi : at;
+}
+
+bool ranges_at(const struct ranges *r, uint64_t at, struct range *holds)
+{
+	uint32_t i = ranges_find(r, at + 1);
+
+	if (i == r->count || r->v[i].lo > at)
+		return false;
+	*holds = r->v[i];
+	return true;
+}
+
+uint64_t ranges_count(const struct ranges *r, uint64_t lo, uint64_t hi)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = ranges_find(r, lo); i < r->count && r->v[i].lo < hi; i++)
+		count += MIN(r->v[i].hi, hi) - MIN(MAX(r->v[i].lo, lo), MIN(r->v[i].hi, hi));
+	return count;
+}
+
+void ranges_drop_first(struct ranges *r)
+{
+	r->count--;
+	memmove(r->v, r->v + 1, r->count * sizeof(*r->v));
 }

@@ -27,6 +27,12 @@ bool ranges_cover(const struct ranges *r, uint64_t lo, uint64_t hi);
 bool ranges_gap(const struct ranges *r, uint64_t lo, uint64_t hi, struct range *gap);
 /* Where the interval that holds `at` ends; `at` itself if none does. */
 uint64_t ranges_end(const struct ranges *r, uint64_t at);
+/* The interval that holds `at`; false if none does. */
+bool ranges_at(const struct ranges *r, uint64_t at, struct range *holds);
+/* How much of [lo, hi) is in the set. */
+uint64_t ranges_count(const struct ranges *r, uint64_t lo, uint64_t hi);
+/* Removes the first interval; there is one. */
+void ranges_drop_first(struct ranges *r);
 /* One past the largest member; 0 if empty. */
 static inline uint64_t ranges_max(const struct ranges *r)
 {

@@ -179,6 +179,15 @@ uint64_t stream_peek(const struct stream *s, const uint8_t **data)
 	return MIN(len, s->ring_size - place);
 }
 
+uint32_t stream_recorded(const struct stream *s, uint64_t from, uint64_t to, const uint8_t **data)
+{
+	uint64_t place = from & (s->ring_size - 1);
+
+	MUST(s->taken <= from && from < to && to <= s->taken + s->ring_size);
+	*data = s->ring + place;
+	return (uint32_t)MIN(to - from, s->ring_size - place);
+}
+
 void stream_take(struct stream *s, uint64_t len)
 {
 	s->taken += len;

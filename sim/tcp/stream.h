@@ -45,6 +45,8 @@ uint64_t stream_in_order(const struct stream *s);
 /* The next in-order bytes that were not taken: pointer and length (0: none); a piece at a time. */
 uint64_t stream_peek(const struct stream *s, const uint8_t **data);
 void stream_take(struct stream *s, uint64_t len);
+/* Recorded bytes [from, to) that were not taken, at least one: pointer and length, a piece at a time. */
+uint32_t stream_recorded(const struct stream *s, uint64_t from, uint64_t to, const uint8_t **data);
 /* Bytes in order that were not taken. */
 static inline uint64_t stream_waiting(const struct stream *s)
 {

@@ -10,17 +10,28 @@
 int timers_init(struct timers *t, uint32_t count)
 {
 	MUST(count > 0);
-	t->count = count;
-	t->due = malloc(count * sizeof(*t->due));
-	t->heap = malloc(count * sizeof(*t->heap));
-	t->place = malloc(count * sizeof(*t->place));
-	if (!t->due || !t->heap || !t->place) {
+	*t = (struct timers){ 0 };
+	if (timers_grow(t, count)) {
 		timers_fini(t);
 		return -1;
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		t->due[i] = TIME_NEVER;
-		t->heap[i] = t->place[i] = i;
+	return 0;
+}
+
+int timers_grow(struct timers *t, uint32_t count)
+{
+	uint64_t *due = realloc(t->due, count * sizeof(*due));
+	uint32_t *heap = realloc(t->heap, count * sizeof(*heap)), *place = realloc(t->place, count * sizeof(*place));
+
+	t->due = due ? due : t->due;
+	t->heap = heap ? heap : t->heap;
+	t->place = place ? place : t->place;
+	if (!due || !heap || !place)
+		return -1;
+	/* What is never due, and has the highest id, may stand at the end of the heap. */
+	for (; t->count < count; t->count++) {
+		t->due[t->count] = TIME_NEVER;
+		t->heap[t->count] = t->place[t->count] = t->count;
 	}
 	return 0;
 }

@@ -16,6 +16,8 @@ struct timers {
 /* `count` > 0 ids, none of them due. Returns 0, or -1 if memory is short. */
 int timers_init(struct timers *t, uint32_t count);
 void timers_fini(struct timers *t);
+/* At least `count` ids from now on. Returns 0, or -1 if memory is short: all is as it was. */
+int timers_grow(struct timers *t, uint32_t count);
 /* `due_ns` may be TIME_NEVER. */
 void timers_set(struct timers *t, uint32_t id, uint64_t due_ns);
 

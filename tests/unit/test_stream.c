@@ -11,6 +11,15 @@ Suite *stream_suite(void);
 
 #define SPACE 200
 
+static uint64_t members(const bool *member, uint64_t lo, uint64_t hi)
+{
+	uint64_t count = 0;
+
+	for (; lo < hi; lo++)
+		count += member[lo];
+	return count;
+}
+
 /* Random intervals against a bit per member. */
 START_TEST(test_ranges)
 {
@@ -36,7 +45,11 @@ START_TEST(test_ranges)
 			ck_assert_uint_eq(ranges_end(&r, from), at);
 			ck_assert(ranges_cover(&r, from, at));
 			ck_assert_int_eq(ranges_gap(&r, from, SPACE, &gap), at < SPACE);
-			if (at < SPACE) {
+			ck_assert_int_eq(ranges_at(&r, from, &gap), at > from);
+			ck_assert(at == from || (gap.lo <= from && gap.hi == at));
+			ck_assert_uint_eq(ranges_count(&r, lo, hi), hi - lo);
+			ck_assert_uint_eq(ranges_count(&r, from, SPACE), members(member, from, SPACE));
+			if (ranges_gap(&r, from, SPACE, &gap)) {
 				ck_assert_uint_eq(gap.lo, at);
 				for (; at < SPACE && !member[at]; at++)
 					;
@@ -45,6 +58,13 @@ START_TEST(test_ranges)
 		}
 		for (uint32_t i = 1; i < r.count; i++)
 			ck_assert_uint_lt(r.v[i - 1].hi, r.v[i].lo);
+		for (uint64_t left; (left = ranges_count(&r, 0, SPACE));) {
+			struct range first = r.v[0];
+
+			ranges_drop_first(&r);
+			ck_assert_uint_eq(ranges_count(&r, 0, SPACE), left - (first.hi - first.lo));
+		}
+		ck_assert_uint_eq(r.count, 0);
 		ranges_fini(&r);
 	}
 }
