@@ -4,6 +4,8 @@
 #ifndef MIRESGA_DROP_H
 #define MIRESGA_DROP_H
 
+#include <stdbool.h>
+
 /* X(NAME, room, "key used in JSON, scenarios and breakpoints", "sentence for people") */
 #define DROP_REASONS(X) \
 	X(NONE, "-", "none", "not dropped") \
@@ -34,9 +36,13 @@
 	X(QUIRK, "frontend", "quirk", "dropped as the published code does (a quirk is on)") \
 	/* the agent */ \
 	X(AGENT_MAP_FULL, "agent", "agent_map_full", "agent map full: the front-end was answered with a RST") \
-	/* the rings and pools */ \
+	/* rings and pools, links, cores */ \
 	X(RING_FULL, "world", "ring_full", "packet ring full") \
-	X(NO_PACKET, "world", "no_packet", "packet pool empty")
+	X(NO_PACKET, "world", "no_packet", "packet pool empty") \
+	X(QUEUE_FULL, "world", "queue_full", "no room in the queue of a link") \
+	X(LINK_LOST, "world", "link_lost", "lost on a link, as its fault plan says") \
+	X(CORE_BUSY, "world", "core_busy", "no room in the queue of a core") \
+	X(DOWN, "world", "down", "the front-end, or the backend's host, is down")
 
 enum drop_reason {
 #define X(name, room, key, text) DROP_##name,
@@ -44,6 +50,12 @@ enum drop_reason {
 #undef X
 	DROP_COUNT
 };
+
+/* Between two components: the taps are told, but no component has seen the packet. */
+static inline bool drop_on_the_way(enum drop_reason reason)
+{
+	return reason >= DROP_RING_FULL && reason != DROP_NO_PACKET;
+}
 
 /* Both return a static string; `reason` must be below DROP_COUNT. */
 const char *drop_key(enum drop_reason reason);

@@ -12,6 +12,7 @@
 #include "miresga/config.h"
 #include "miresga/control.h"
 #include "miresga/packet.h"
+#include "miresga/prng.h"
 
 /* X(name, gress, "what it does"): the pipeline's stages in order; also names for taps, gdb, docs. */
 #define SWITCH_STAGES(X) \
@@ -118,8 +119,21 @@ void switch_control_stall(struct switch_model *sw, uint64_t until_ns);
 /* Applies operations due by `now_ns`, at most `max`, in order; writes their replies. Returns how many. */
 unsigned switch_control_advance(struct switch_model *sw, uint64_t now_ns, struct control_reply *replies, unsigned max);
 
+/* What is wrong with the control plane; all zero: nothing. */
+struct control_trouble {
+	uint32_t slow;	      /* latency and time per operation are so many times as long; 0 is 1 */
+	bool full;	      /* no add finds a place */
+	struct prng *reorder; /* an operation overtakes some that wait, but none of its own key; NULL: none */
+};
+/* From now on. *trouble->reorder must live as long as this lasts. */
+void switch_control_trouble(struct switch_model *sw, const struct control_trouble *trouble);
+
 /* Looks a key up without touching hit bits: D index, or -1. */
 int switch_lookup(const struct switch_model *sw, struct endpoint client);
+/* One entry after the other, in no order that means anything; *at begins as 0. False: there are no more. */
+bool switch_next_entry(const struct switch_model *sw, uint64_t *at, struct endpoint *client);
+/* Index of the front-end whose clients include this one. */
+unsigned switch_frontend_of(const struct switch_model *sw, struct endpoint client);
 const struct switch_stats *switch_stats(const struct switch_model *sw);
 
 /* Capacity (Table 1): what the geometry holds, step by step. */

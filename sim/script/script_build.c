@@ -254,7 +254,7 @@ static void spoil(struct packet *p, const struct script_packet *say)
 struct packet *script_build(struct world *w, struct script_values *v, const struct script_event *e, FILE *error)
 {
 	const struct script_client *client = &v->script->clients[e->client];
-	bool towards_server = e->port.tap == TAP_CLIENT || e->port.out, tcp = e->packet.form == SCRIPT_TCP;
+	bool towards_server = script_sent_towards_server(v->script, e), tcp = e->packet.form == SCRIPT_TCP;
 	struct building b = {
 		.values = v,
 		.event = e,

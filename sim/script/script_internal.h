@@ -6,7 +6,7 @@
  *   script_build.c    a packet of the script -> a frame
  *   script_view.c     a frame -> what it says, and as text in the script's syntax
  *   script_match.c    the two compared, field by field; symbols are bound here
- *   script_check.c    flow, table, agent, counter
+ *   script_check.c    flow, table, agent, counter     script_fault.c    kill, pause, backend, fault, heal
  *   script_run.c      the events over a world */
 #ifndef SIM_SCRIPT_INTERNAL_H
 #define SIM_SCRIPT_INTERNAL_H
@@ -113,6 +113,8 @@ enum script_event_kind {
 	SCRIPT_EVENT_LEFTOVERS, /* nothing is left anywhere */
 	SCRIPT_EVENT_CONTROL,	/* a table operation, as a front-end would ask for it */
 	SCRIPT_EVENT_STALL,	/* of the control plane */
+	SCRIPT_EVENT_FAULT,	/* begins */
+	SCRIPT_EVENT_HEAL,	/* ends */
 };
 
 struct script_event {
@@ -131,6 +133,8 @@ struct script_event {
 	struct script_expr value;
 	uint64_t number; /* counter's value, stall's ns */
 	char counter[64];
+	struct config_fault fault;
+	bool heal_all; /* of a backend: whatever makes it unreachable */
 };
 
 struct script_client {
@@ -200,6 +204,17 @@ bool script_end_of_line(struct script_cursor *c);
 /* script_parse.c */
 struct script *script_parse(const char *name, const char *text, size_t len, struct script_cursor *c);
 void script_free(struct script *s);
+bool script_need_config(struct script_cursor *c);
+/* The port of that name: true if there is one. */
+bool script_port_word(const struct script *s, const char *word, struct script_port *port);
+
+/* script_fault.c: statements of the table in script_parse.c, and what they do. */
+bool script_parse_kill(struct script_cursor *c, struct script_event *e);
+bool script_parse_pause(struct script_cursor *c, struct script_event *e);
+bool script_parse_backend(struct script_cursor *c, struct script_event *e);
+bool script_parse_fault(struct script_cursor *c, struct script_event *e);
+bool script_parse_heal(struct script_cursor *c, struct script_event *e);
+void script_fault(struct world *w, const struct script_event *e);
 
 /* script_parse_packet.c: from behind the arrow to the end of the line. `expected`: it must come. */
 bool script_parse_packet(struct script_cursor *c, struct script_packet *p, bool expected);
@@ -258,6 +273,9 @@ struct script_ends {
 struct script_ends script_ends_of(const struct script *s, const struct script_event *e, bool towards_server);
 /* Does a packet at this port go to the server? At a front-end the packet itself must tell. */
 bool script_towards_server(const struct script *s, const struct script_event *e, const struct script_view *view);
+/* Does what the script sends there go to the server? Behind a front-end's port both do: the addresses that it says
+ * decide. */
+bool script_sent_towards_server(const struct script *s, const struct script_event *e);
 /* Computes what is bound; -1 names the symbol that is not in *missing. */
 int script_evaluate(const struct script_values *v, const struct script_expr *e, const struct script_client *space,
 		    uint32_t *out, unsigned *missing);

@@ -12,6 +12,16 @@
 #include "miresga/special_syn.h"
 #include "miresga/tcp_options.h"
 
+bool script_sent_towards_server(const struct script *s, const struct script_event *e)
+{
+	const struct script_packet *p = &e->packet;
+	be32 client = s->clients[e->client].address.addr;
+
+	if (e->port.tap != TAP_FRONTEND)
+		return e->port.tap == TAP_CLIENT || e->port.out;
+	return p->has_from ? p->from.addr == client : !p->has_to || p->to.addr != client;
+}
+
 bool script_towards_server(const struct script *s, const struct script_event *e, const struct script_view *view)
 {
 	if (e->port.tap == TAP_CLIENT)

@@ -103,7 +103,7 @@ static bool parse_config(struct script_cursor *c, struct script_event *e)
 	return script_end_of_line(c);
 }
 
-static bool need_config(struct script_cursor *c)
+bool script_need_config(struct script_cursor *c)
 {
 	return c->script->config || script_error(c, c->at, "expected 'config' before this line");
 }
@@ -116,7 +116,7 @@ static bool parse_set(struct script_cursor *c, struct script_event *e)
 	(void)e;
 	script_skip_blanks(c);
 	start = c->at;
-	if (!need_config(c) || !script_word(c, "a key of the configuration", key, sizeof(key)) ||
+	if (!script_need_config(c) || !script_word(c, "a key of the configuration", key, sizeof(key)) ||
 	    !script_word(c, "a value", value, sizeof(value)))
 		return false;
 	if (config_set(c->script->config, key, value, error, sizeof(error)) < 0)
@@ -133,7 +133,7 @@ static bool parse_quirk(struct script_cursor *c, struct script_event *e)
 	do {
 		script_skip_blanks(c);
 		start = c->at;
-		if (!need_config(c) || !script_word(c, "the id of a quirk", name, sizeof(name)))
+		if (!script_need_config(c) || !script_word(c, "the id of a quirk", name, sizeof(name)))
 			return false;
 		if (config_add_quirks(c->script->config, name, error, sizeof(error)) < 0)
 			return script_error(c, start, "%s", error);
@@ -189,7 +189,7 @@ static bool parse_let(struct script_cursor *c, struct script_event *e)
 }
 
 /* "fe0", "be1.wire", "web1.stack"; the index of a front-end or backend, by number or by name. */
-static bool parse_port_word(const struct script *s, const char *word, struct script_port *port)
+bool script_port_word(const struct script *s, const char *word, struct script_port *port)
 {
 	const struct config *config = s->config;
 	const char *dot = strrchr(word, '.');
@@ -228,9 +228,9 @@ static bool parse_port(struct script_cursor *c, struct script_port *port)
 
 	script_skip_blanks(c);
 	start = c->at;
-	if (!need_config(c) || !script_word(c, "a port", word, sizeof(word)))
+	if (!script_need_config(c) || !script_word(c, "a port", word, sizeof(word)))
 		return false;
-	if (parse_port_word(c->script, word, port))
+	if (script_port_word(c->script, word, port))
 		return true;
 	return script_error(c, start,
 			    "expected a port (client, fe0 to fe%u, be0 to be%u with .wire or .stack), found '%s'",
@@ -314,9 +314,13 @@ static bool parse_inject(struct script_cursor *c, struct script_event *e)
 	start = c->at;
 	if (!parse_port(c, &e->port))
 		return false;
-	if (e->port.tap != TAP_WIRE)
-		return script_error(c, start, "expected the wire of a backend, as in be0.wire");
-	return parse_packet_event(c, e, true);
+	if (e->port.tap != TAP_WIRE && e->port.tap != TAP_FRONTEND)
+		return script_error(c, start, "expected a front-end or the wire of a backend, as in fe0 or be0.wire");
+	if (!parse_packet_event(c, e, true))
+		return false;
+	if (e->port.tap == TAP_WIRE || e->port.out || e->packet.has_to || e->packet.has_from)
+		return true;
+	return script_error(c, start, "expected 'to' a backend or 'from' the VIP: what else would a front-end send?");
 }
 
 static bool parse_flow(struct script_cursor *c, struct script_event *e)
@@ -326,7 +330,7 @@ static bool parse_flow(struct script_cursor *c, struct script_event *e)
 	char word[SCRIPT_NAME_MAX];
 
 	e->kind = SCRIPT_EVENT_FLOW;
-	if (!need_config(c) || !parse_client_name(c, e))
+	if (!script_need_config(c) || !parse_client_name(c, e))
 		return false;
 	script_skip_blanks(c);
 	start = c->at;
@@ -372,7 +376,7 @@ static bool parse_table(struct script_cursor *c, struct script_event *e)
 {
 	char found[48];
 
-	if (!need_config(c))
+	if (!script_need_config(c))
 		return false;
 	if (!script_take_word(c, "offload"))
 		return script_error(c, c->at, "expected 'offload', found %s", script_found(c, found));
@@ -395,10 +399,10 @@ static bool parse_agent(struct script_cursor *c, struct script_event *e)
 	e->kind = SCRIPT_EVENT_AGENT;
 	script_skip_blanks(c);
 	start = c->at;
-	if (!need_config(c) || !script_word(c, "a backend", word, sizeof(word)))
+	if (!script_need_config(c) || !script_word(c, "a backend", word, sizeof(word)))
 		return false;
 	snprintf(port, sizeof(port), "%s.wire", word);
-	if (!parse_port_word(c->script, port, &e->port) || e->port.tap != TAP_WIRE)
+	if (!script_port_word(c->script, port, &e->port) || e->port.tap != TAP_WIRE)
 		return script_error(c, start, "there is no backend '%s'; expected be0 to be%u, or a name", word,
 				    c->script->config->backend_count - 1);
 	if (!parse_has(c, e))
@@ -418,7 +422,7 @@ static bool parse_counter(struct script_cursor *c, struct script_event *e)
 	e->kind = SCRIPT_EVENT_COUNTER;
 	script_skip_blanks(c);
 	start = c->at;
-	if (!need_config(c) || !script_word(c, "the name of a counter", e->counter, sizeof(e->counter)))
+	if (!script_need_config(c) || !script_word(c, "the name of a counter", e->counter, sizeof(e->counter)))
 		return false;
 	near = script_counter_known(e->counter) ? NULL : script_counter_nearest(e->counter);
 	if (!script_counter_known(e->counter))
@@ -430,7 +434,7 @@ static bool parse_counter(struct script_cursor *c, struct script_event *e)
 static bool parse_leftovers(struct script_cursor *c, struct script_event *e)
 {
 	e->kind = SCRIPT_EVENT_LEFTOVERS;
-	return need_config(c) && script_number(c, "how many", UINT32_MAX, &e->number) && script_end_of_line(c);
+	return script_need_config(c) && script_number(c, "how many", UINT32_MAX, &e->number) && script_end_of_line(c);
 }
 
 /* add NAME d=N, delete NAME */
@@ -440,7 +444,7 @@ static bool parse_control(struct script_cursor *c, struct script_event *e)
 
 	e->kind = SCRIPT_EVENT_CONTROL;
 	c->script->last_action = c->script->event_count;
-	if (!need_config(c))
+	if (!script_need_config(c))
 		return false;
 	e->lacks = script_take_word(c, "delete");
 	if (!e->lacks && !script_take_word(c, "add"))
@@ -458,7 +462,7 @@ static bool parse_stall(struct script_cursor *c, struct script_event *e)
 	char found[48];
 
 	e->kind = SCRIPT_EVENT_STALL;
-	if (!need_config(c))
+	if (!script_need_config(c))
 		return false;
 	if (!script_take_word(c, "control"))
 		return script_error(c, c->at, "expected 'control', found %s", script_found(c, found));
@@ -470,13 +474,25 @@ static const struct statement {
 	bool is_event; /* else a setting: no time before it */
 	bool (*parse)(struct script_cursor *c, struct script_event *e);
 } statements[] = {
-	{ "config", false, parse_config },  { "set", false, parse_set },
-	{ "quirk", false, parse_quirk },    { "let", false, parse_let },
-	{ "ignore", false, parse_ignore },  { "bound", false, parse_bound },
-	{ "inject", true, parse_inject },   { "flow", true, parse_flow },
-	{ "table", true, parse_table },	    { "agent", true, parse_agent },
-	{ "counter", true, parse_counter }, { "stall", true, parse_stall },
-	{ "control", true, parse_control }, { "leftovers", true, parse_leftovers },
+	{ "config", false, parse_config },
+	{ "set", false, parse_set },
+	{ "quirk", false, parse_quirk },
+	{ "let", false, parse_let },
+	{ "ignore", false, parse_ignore },
+	{ "bound", false, parse_bound },
+	{ "inject", true, parse_inject },
+	{ "flow", true, parse_flow },
+	{ "table", true, parse_table },
+	{ "agent", true, parse_agent },
+	{ "counter", true, parse_counter },
+	{ "stall", true, parse_stall },
+	{ "control", true, parse_control },
+	{ "leftovers", true, parse_leftovers },
+	{ "kill", true, script_parse_kill },
+	{ "pause", true, script_parse_pause },
+	{ "backend", true, script_parse_backend },
+	{ "fault", true, script_parse_fault },
+	{ "heal", true, script_parse_heal },
 };
 
 static struct script_event *event_add(struct script_cursor *c)
@@ -610,7 +626,7 @@ static bool is_place(const struct script *s, const char *word)
 
 	if (strcmp(word, "any") == 0 || strcmp(word, "client") == 0)
 		return true;
-	return s->config ? parse_port_word(s, word, &port) : strchr(word, '.') != NULL;
+	return s->config ? script_port_word(s, word, &port) : strchr(word, '.') != NULL;
 }
 
 static bool parse_line(struct script_cursor *c)
@@ -636,7 +652,7 @@ static bool parse_line(struct script_cursor *c)
 			return parse_event(c, time);
 	}
 	ahead = *c;
-	if (script_word(&ahead, "", word, sizeof(word)) && is_place(c->script, word) && need_config(c))
+	if (script_word(&ahead, "", word, sizeof(word)) && is_place(c->script, word) && script_need_config(c))
 		return parse_event(c, time);
 	return unknown_word(c);
 }

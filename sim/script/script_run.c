@@ -146,6 +146,7 @@ static void on_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_s
 	struct seen *s = seen_add(r, frame, len);
 	unsigned since;
 	bool out = is_out(kind, towards_server), own = !out && (kind == TAP_CLIENT || kind == TAP_STACK);
+	bool lost = drop_on_the_way(p->drop); /* it never got there */
 
 	if (!s) {
 		r->short_of_memory = true;
@@ -155,8 +156,8 @@ static void on_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_s
 	s->now_ns = now_ns;
 	s->port = (struct script_port){ .tap = (uint8_t)kind, .out = out, .index = (uint16_t)index };
 	since = r->script->watched_since[kind][index][out];
-	s->watched = since && r->event >= since && !r->script->ignored[kind][index][out];
-	s->taken = own;
+	s->watched = since && r->event >= since && !r->script->ignored[kind][index][out] && !lost;
+	s->taken = own || lost;
 	if (r->pcapng)
 		capture(r, s, p, len);
 	if (p->fate == FATE_DROP) {
@@ -376,6 +377,8 @@ static void send_packet(struct run *r, const struct script_event *e)
 		world_client_sends(r->world, p);
 	else if (e->port.tap == TAP_STACK)
 		world_server_sends(r->world, e->port.index, p);
+	else if (e->port.tap == TAP_FRONTEND)
+		world_frontend_carries(r->world, e->port.index, e->port.out, p);
 	else
 		world_wire_carries(r->world, e->port.index, e->port.out, p);
 }
@@ -424,6 +427,8 @@ static void run_event(struct run *r, const struct script_event *e)
 			world_stall_control(r->world, e->number);
 		else if (e->kind == SCRIPT_EVENT_CONTROL)
 			ask_control(r, e);
+		else if (e->kind == SCRIPT_EVENT_FAULT || e->kind == SCRIPT_EVENT_HEAL)
+			script_fault(r->world, e);
 		else
 			check(r, e);
 		r->base_ns = from_ns;

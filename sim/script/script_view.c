@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "miresga/checksum.h"
 #include "../tcp/segment.h"
+#include "miresga/checksum.h"
 
 #define NEAR (1u << 24) /* a symbol further away explains nothing */
 #define PAYLOAD_SHOWN 48

@@ -1,159 +1,96 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* world.c: the engine: switch, front-ends and agents wired by packet rings, in virtual time.
+/* world.c: the engine: switch, front-ends and agents in virtual time.
  *
- * A link is one ring and what consumes it. Every push appends to a FIFO of (link, count) runs;
- * the drain takes runs from its head, at most a batch of one link at a time, lets the consumer
- * work, and dispatches what it left, in packet order. Since runs are consumed in the order in
- * which they were pushed, a batch of n does what n batches of one do.
- *
- * Time stands still while rings are drained. world_run() drains at the present moment, then
- * fires timers one after the other, draining after each, up to the given time. An operation of
+ * Time stands still while packets move over rings (traffic.c). world_run() drains them at the
+ * present moment, then goes from event to event and from timer to timer, draining after each, up to
+ * the given time. Of what is due at one moment the events come first, in the order of their
+ * insertion, then the timers, in the order of their ids; both orders are total. An operation of
  * the control plane that falls due at the present moment (latency 0) takes effect before the
  * next batch that the switch sees.
  *
- * Invariants: a packet is in exactly one place: a ring, the batch being worked on, or the host's
- * hands. A front-end's operations reach the control plane in the order in which it asked; while
- * deletes wait for a place in the queue, adds are refused, so none overtakes a delete.
+ * Without hooks.simulated there are no events, and packets take no time, until a fault is asked for.
  *
- * Refusals: RING_FULL (the packet is freed), NO_PACKET (an empty pool). */
-#include "miresga/world.h"
+ * The pool is sized once, from what links can hold; an empty one is a counted drop. */
+#include "world_internal.h"
 
 #include <stdlib.h>
 
-#include "miresga/ring.h"
-#include "timers.h"
-
-#define LINK_SLOTS 4096u
 #define POOL_SMALL 8192u
+#define POOL_SMALL_MAX 131072u
+/* What is in flight without a rate has no bound of its own. */
+#define POOL_SMALL_UNRATED 32768u
 #define POOL_LARGE 512u
-/* At least one packet stands behind every run, so there are never more runs than packets. */
-#define RUNS 16384u
-#define OPS_MAX 64
-#define REPLIES_MAX 64
+/* Segments and acknowledgements in turn. */
+#define PACKET_MEAN 512u
 
-enum link_kind {
-	LINK_FROM_CLIENT, /* into the switch */
-	LINK_TO_CLIENT,	  /* to the host */
-	LINK_FROM_FRONTEND,
-	LINK_TO_FRONTEND,
-	LINK_FROM_WIRE, /* agent to switch */
-	LINK_TO_WIRE,	/* switch to agent */
-	LINK_FROM_STACK,
-	LINK_TO_STACK, /* to the host */
-};
-
-struct link {
-	struct ring ring;
-	uint8_t kind; /* enum link_kind */
-	uint8_t tap;  /* enum tap_kind */
-	bool towards_server;
-	uint16_t index;
-	uint16_t ingress_port; /* of what the consumer gets from here */
-};
-
-struct run {
-	uint32_t link;
-	uint32_t count;
-};
-
-struct world {
-	const struct config *config;
-	struct world_hooks hooks;
-	uint64_t now_ns;
-	struct packet_pool *pool;
-	struct switch_model *sw;
-	struct frontend *frontends[FRONTENDS_MAX];
-	struct agent *agents[BACKENDS_MAX];
-	struct link *links;
-	uint32_t link_count;
-	struct run *runs;
-	uint32_t run_head, run_tail; /* free-running */
-	struct timers timers;	     /* 0: control plane, then front-ends, then agents */
-	struct frontend_out out;
-	struct control_op ops[OPS_MAX];
-	/* Deletes that found the control queue full, oldest first from overflow_head on. */
-	struct control_op *overflow;
-	size_t overflow_head, overflow_count, overflow_room;
-	uint64_t overflow_lost; /* deletes lost because memory is short: their entries stay */
-	uint64_t drops[DROP_COUNT];
-	uint32_t cause; /* of what a front-end makes now; struct packet */
-	/* Copies of a batch's frames for the tap; NULL without one. */
-	uint8_t *copies;
-	uint32_t copy_len[BATCH_MAX];
-	struct batch batch;
-};
-
-/* The links stand in a fixed order: the two of the client, then per front-end, then per backend. */
-static uint32_t link_frontend(unsigned index, enum link_kind kind)
+/* Packets that both directions of `count` links can hold. */
+static uint64_t link_packets(const struct config_link *l, unsigned count)
 {
-	return 2 + 2 * index + (kind - LINK_FROM_FRONTEND);
+	uint64_t delay_ns = MIN(l->delay_ns + l->reorder_ns + l->spike_ns, 10 * NS_PER_S);
+	uint64_t bytes = l->rate / 8 / 1000 * (delay_ns / 1000) / 1000 + l->queue;
+
+	if (!l->rate)
+		return delay_ns ? POOL_SMALL_UNRATED : 0;
+	return 2 * count * MIN(bytes / PACKET_MEAN, POOL_SMALL_MAX);
 }
 
-static uint32_t link_backend(const struct world *w, unsigned index, enum link_kind kind)
-{
-	return 2 + 2u * w->config->frontends.count + 4 * index + (kind - LINK_FROM_WIRE);
-}
-
-static int link_init(struct world *w, uint32_t at, enum link_kind kind, unsigned index)
-{
-	struct link *l = &w->links[at];
-
-	l->kind = (uint8_t)kind;
-	l->index = (uint16_t)index;
-	l->towards_server = kind == LINK_FROM_CLIENT || kind == LINK_TO_FRONTEND || kind == LINK_TO_WIRE ||
-			    kind == LINK_TO_STACK;
-	if (kind <= LINK_TO_CLIENT) {
-		l->tap = TAP_CLIENT;
-		l->ingress_port = PORT_CLIENT;
-	} else if (kind <= LINK_TO_FRONTEND) {
-		l->tap = TAP_FRONTEND;
-		l->ingress_port = (uint16_t)PORT_FRONTEND(index);
-	} else {
-		l->tap = kind <= LINK_TO_WIRE ? TAP_WIRE : TAP_STACK;
-		l->ingress_port = (uint16_t)PORT_BACKEND(index);
-	}
-	return ring_init(&l->ring, LINK_SLOTS);
-}
-
-static int world_init_links(struct world *w)
+static uint32_t pool_size(const struct world *w)
 {
 	const struct config *c = w->config;
-	size_t size;
-	int failed = 0;
+	const struct config_simulation *s = &c->simulation;
+	uint64_t n = POOL_SMALL;
 
-	w->link_count = 2 + 2u * c->frontends.count + 4u * c->backend_count;
-	size = w->link_count * sizeof(struct link);
-	w->links = aligned_alloc(alignof(struct link), size);
-	w->runs = malloc(RUNS * sizeof(*w->runs));
-	if (!w->links || !w->runs)
-		return -1;
-	memset(w->links, 0, size);
-	for (unsigned kind = LINK_FROM_CLIENT; kind <= LINK_TO_CLIENT; kind++)
-		failed |= link_init(w, kind, kind, 0);
-	for (unsigned i = 0; i < c->frontends.count; i++)
-		for (unsigned kind = LINK_FROM_FRONTEND; kind <= LINK_TO_FRONTEND; kind++)
-			failed |= link_init(w, link_frontend(i, kind), kind, i);
-	for (unsigned i = 0; i < c->backend_count; i++)
-		for (unsigned kind = LINK_FROM_WIRE; kind <= LINK_TO_STACK; kind++)
-			failed |= link_init(w, link_backend(w, i, kind), kind, i);
-	return failed;
+	if (w->hooks.simulated)
+		n += link_packets(&s->client_link, 1) + link_packets(&s->frontend_link, c->frontends.count) +
+		     link_packets(&s->backend_link, c->backend_count);
+	return (uint32_t)MIN(n, POOL_SMALL_MAX);
+}
+
+struct agent *world_make_agent(const struct world *w, unsigned index)
+{
+	return w->hooks.agent ? w->hooks.agent(w->hooks.ctx, w->config, index) : agent_create(w->config, index);
 }
 
 static int world_init_parts(struct world *w)
 {
+	static const struct config_cpu free_of_cost = { .queue = 0 };
 	const struct config *c = w->config;
+	const struct config_simulation *s = &c->simulation;
+	bool simulated = w->hooks.simulated;
 
-	w->pool = packet_pool_create(POOL_SMALL, POOL_LARGE);
-	w->sw = switch_create(c);
-	if (!w->pool || !w->sw)
-		return -1;
-	for (unsigned i = 0; i < c->frontends.count; i++)
+	for (unsigned i = 0; i < c->frontends.count; i++) {
+		cpu_init(&w->fronts[i].cpu, simulated ? &s->frontend_cpu : &free_of_cost, i);
 		if (!(w->frontends[i] = frontend_create(c, i, w->pool, w->hooks.notice, w->hooks.ctx)))
 			return -1;
-	for (unsigned i = 0; i < c->backend_count; i++)
-		if (!(w->agents[i] = agent_create(c, i)))
+	}
+	for (unsigned i = 0; i < c->backend_count; i++) {
+		cpu_init(&w->hosts[i].cpu, simulated ? &s->server_cpu : &free_of_cost, c->frontends.count + i);
+		if (!w->hooks.wire_received && !(w->agents[i] = world_make_agent(w, i)))
 			return -1;
-	return timers_init(&w->timers, 1u + c->frontends.count + c->backend_count);
+	}
+	return timers_init(&w->timers, timer_host(w) + 1);
+}
+
+static int world_init(struct world *w)
+{
+	const struct config *c = w->config;
+	uint32_t packets = pool_size(w) + POOL_LARGE;
+
+	/* At least one packet stands behind every run, so there are never more runs than packets. */
+	for (w->run_mask = 1; w->run_mask < packets;)
+		w->run_mask = 2 * w->run_mask + 1;
+	/* Packets, cores, and every fault's beginning and end. */
+	events_init(&w->events, packets + c->frontends.count + c->backend_count + 2 * WORLD_FAULTS_MAX);
+	prng_child(&w->reorder_prng, c->seed, "control_reorder", 0);
+	w->pool = packet_pool_create(pool_size(w), POOL_LARGE);
+	w->sw = switch_create(c);
+	w->fronts = calloc(c->frontends.count, sizeof(*w->fronts));
+	w->hosts = calloc(c->backend_count, sizeof(*w->hosts));
+	if (w->hooks.tap)
+		w->copies = malloc((size_t)BATCH_MAX * FRAME_MAX); /* untouched pages cost nothing */
+	if (!w->pool || !w->sw || !w->fronts || !w->hosts || (w->hooks.tap && !w->copies))
+		return -1;
+	return traffic_init(w) || world_init_parts(w) ? -1 : 0;
 }
 
 struct world *world_create(const struct config *config, const struct world_hooks *hooks)
@@ -164,11 +101,10 @@ struct world *world_create(const struct config *config, const struct world_hooks
 		return NULL;
 	w->config = config;
 	w->hooks = *hooks;
+	w->timed = hooks->simulated;
 	w->out.ops = w->ops;
 	w->out.ops_max = OPS_MAX;
-	if (hooks->tap)
-		w->copies = malloc((size_t)BATCH_MAX * FRAME_MAX); /* untouched pages cost nothing */
-	if (world_init_links(w) || world_init_parts(w) || (hooks->tap && !w->copies)) {
+	if (world_init(w)) {
 		world_free(w);
 		return NULL;
 	}
@@ -180,315 +116,103 @@ void world_free(struct world *w)
 	if (!w)
 		return;
 	timers_fini(&w->timers);
+	events_fini(&w->events);
 	for (unsigned i = 0; i < w->config->backend_count; i++)
 		agent_free(w->agents[i]);
 	for (unsigned i = 0; i < w->config->frontends.count; i++)
 		frontend_free(w->frontends[i]);
+	for (unsigned i = 0; w->hosts && i < w->config->backend_count; i++)
+		cpu_fini(&w->hosts[i].cpu);
+	for (unsigned i = 0; w->fronts && i < w->config->frontends.count; i++)
+		cpu_fini(&w->fronts[i].cpu);
 	switch_free(w->sw);
+	traffic_fini(w);
 	packet_pool_free(w->pool);
-	for (uint32_t i = 0; w->links && i < w->link_count; i++)
-		ring_fini(&w->links[i].ring);
-	free(w->links);
-	free(w->runs);
-	free(w->overflow);
+	control_fini(w);
+	free(w->fronts);
+	free(w->hosts);
 	free(w->copies);
 	free(w);
 }
 
-/* Ownership passes; the newest run grows if it is of the same link. */
-static BREAKABLE void world_push(struct world *w, uint32_t link, struct packet *p)
-{
-	struct run *newest;
+/* --- time ---------------------------------------------------------------------------------------- */
 
-	if (UNLIKELY(!ring_push(&w->links[link].ring, p))) {
-		w->drops[DROP_RING_FULL]++;
-		packet_free(w->pool, p);
+static void fire_frontend(struct world *w, unsigned index)
+{
+	const struct front *f = &w->fronts[index];
+
+	if (UNLIKELY(f->down || f->paused)) {
+		timers_set(&w->timers, 1 + index, TIME_NEVER); /* set again when it runs again */
 		return;
 	}
-	newest = &w->runs[(w->run_tail - 1) % RUNS];
-	if (w->run_tail != w->run_head && newest->link == link) {
-		newest->count++;
-		return;
-	}
-	MUST(w->run_tail - w->run_head < RUNS);
-	w->runs[w->run_tail++ % RUNS] = (struct run){ .link = link, .count = 1 };
+	frontend_timers(w->frontends[index], &w->out, w->now_ns);
+	world_take_out(w, index);
 }
 
-/* Asks the control plane; what finds no place is refused (adds) or kept (deletes). */
-static bool world_submit(struct world *w, const struct control_op *op)
+/* The host's own work is not a component's: what it asks for happens at once. */
+static void fire_host(struct world *w)
 {
-	struct control_op *grown;
-	size_t room;
-
-	if (w->overflow_head == w->overflow_count && switch_control_submit(w->sw, op, w->now_ns))
-		return true;
-	if (op->kind == CONTROL_ADD)
-		return false;
-	if (w->overflow_count == w->overflow_room && w->overflow_head > w->overflow_count / 2) {
-		w->overflow_count -= w->overflow_head;
-		memmove(w->overflow, w->overflow + w->overflow_head, w->overflow_count * sizeof(*w->overflow));
-		w->overflow_head = 0;
-	}
-	if (w->overflow_count == w->overflow_room) {
-		room = w->overflow_room ? 2 * w->overflow_room : 256;
-		grown = realloc(w->overflow, room * sizeof(*grown));
-		if (!grown) {
-			w->overflow_lost++;
-			return true;
-		}
-		w->overflow = grown;
-		w->overflow_room = room;
-	}
-	w->overflow[w->overflow_count++] = *op;
-	return true;
-}
-
-static void world_tell_control(const struct world *w, const struct control_op *op, const struct control_reply *reply)
-{
-	if (w->hooks.control)
-		w->hooks.control(w->hooks.ctx, op, reply, w->now_ns);
-}
-
-/* Takes over what a front-end has put into w->out, answers to its refused adds included. */
-static void world_take_out(struct world *w, unsigned index)
-{
-	struct control_op ops[OPS_MAX];
-	struct packet *p;
-	unsigned count;
-
-	for (;;) {
-		while ((p = packet_queue_pop(&w->out.packets))) {
-			p->cause = p->frame ? 0 : w->cause;
-			world_push(w, link_frontend(index, LINK_FROM_FRONTEND), p);
-		}
-		count = w->out.op_count;
-		if (!count)
-			break;
-		memcpy(ops, w->ops, count * sizeof(ops[0]));
-		w->out.op_count = 0;
-		for (unsigned i = 0; i < count; i++) {
-			struct control_reply full = {
-				.op = ops[i], .status = CONTROL_FULL, .asked_ns = w->now_ns, .applied_ns = w->now_ns
-			};
-
-			world_tell_control(w, &ops[i], NULL);
-			if (!world_submit(w, &ops[i])) {
-				world_tell_control(w, &ops[i], &full);
-				frontend_reply(w->frontends[index], &full, &w->out, w->now_ns);
-			}
-			MUST(w->out.op_count + 2 <= OPS_MAX);
-		}
-		timers_set(&w->timers, 0, switch_next_wake(w->sw));
-	}
-	timers_set(&w->timers, 1 + index, frontend_next_wake(w->frontends[index]));
-}
-
-static void world_retry_overflow(struct world *w)
-{
-	while (w->overflow_head < w->overflow_count &&
-	       switch_control_submit(w->sw, &w->overflow[w->overflow_head], w->now_ns))
-		w->overflow_head++;
-	if (w->overflow_head == w->overflow_count)
-		w->overflow_head = w->overflow_count = 0;
-}
-
-/* Applies every operation that is due, and tells who asked. */
-static void world_control(struct world *w)
-{
-	struct control_reply replies[REPLIES_MAX];
-	unsigned count;
-
-	do {
-		count = switch_control_advance(w->sw, w->now_ns, replies, REPLIES_MAX);
-		world_retry_overflow(w);
-		for (unsigned i = 0; i < count; i++) {
-			unsigned index = replies[i].op.frontend;
-
-			MUST(index < w->config->frontends.count);
-			world_tell_control(w, &replies[i].op, &replies[i]);
-			frontend_reply(w->frontends[index], &replies[i], &w->out, w->now_ns);
-			world_take_out(w, index);
-		}
-	} while (count);
-	timers_set(&w->timers, 0, switch_next_wake(w->sw));
-}
-
-static void world_tap(struct world *w, const struct link *l, uint32_t i)
-{
-	if (w->copies)
-		w->hooks.tap(w->hooks.ctx, l->tap, l->index, l->towards_server, w->copies + (size_t)i * FRAME_MAX,
-			     w->copy_len[i], w->batch.pkt[i], w->now_ns);
-}
-
-/* Where a packet that the switch forwards goes on. */
-static uint32_t world_out_link(const struct world *w, const struct packet *p)
-{
-	unsigned port = p->fate == FATE_REPLY ? p->ingress_port : p->egress_port;
-
-	if (port == PORT_CLIENT)
-		return LINK_TO_CLIENT;
-	if (port < PORT_BACKEND(0)) {
-		MUST(port - PORT_FRONTEND(0) < w->config->frontends.count);
-		return link_frontend(port - PORT_FRONTEND(0), LINK_TO_FRONTEND);
-	}
-	MUST(port - PORT_BACKEND(0) < w->config->backend_count);
-	return link_backend(w, port - PORT_BACKEND(0), LINK_TO_WIRE);
-}
-
-static void run_switch(struct world *w, const struct link *l)
-{
-	switch_run(w->sw, &w->batch, w->now_ns);
-	for (uint32_t i = 0; i < w->batch.count; i++) {
-		struct packet *p = w->batch.pkt[i];
-
-		world_tap(w, l, i);
-		if (p->fate == FATE_FORWARD || p->fate == FATE_REPLY)
-			world_push(w, world_out_link(w, p), p);
-		else
-			packet_free(w->pool, p);
-	}
-}
-
-static void run_frontend(struct world *w, const struct link *l)
-{
-	struct frontend *fe = w->frontends[l->index];
-
-	for (uint32_t i = 0; i < w->batch.count; i++)
-		frontend_prefetch(fe, w->batch.pkt[i]);
-	for (uint32_t i = 0; i < w->batch.count; i++) {
-		struct packet *p = w->batch.pkt[i];
-
-		w->cause = p->frame ? p->frame : p->cause;
-		frontend_packet(fe, p, &w->out, w->now_ns);
-		world_tap(w, l, i);
-		if (p->fate != FATE_FORWARD)
-			packet_free(w->pool, p);
-		world_take_out(w, l->index);
-	}
-	w->cause = 0;
-}
-
-static void run_agent(struct world *w, const struct link *l)
-{
-	struct agent *a = w->agents[l->index];
-	bool ingress = l->kind == LINK_TO_WIRE;
-	uint32_t onward = link_backend(w, l->index, ingress ? LINK_TO_STACK : LINK_FROM_WIRE);
-
-	for (uint32_t i = 0; i < w->batch.count; i++)
-		agent_prefetch(a, w->batch.pkt[i], ingress);
-	for (uint32_t i = 0; i < w->batch.count; i++) {
-		struct packet *p = w->batch.pkt[i];
-
-		if (ingress)
-			agent_ingress(a, p, w->now_ns);
-		else
-			agent_egress(a, p, w->now_ns);
-		world_tap(w, l, i);
-		if (p->fate == FATE_FORWARD)
-			world_push(w, onward, p);
-		else if (p->fate == FATE_REPLY)
-			world_push(w, link_backend(w, l->index, LINK_FROM_WIRE), p);
-		else
-			packet_free(w->pool, p);
-	}
-	timers_set(&w->timers, 1u + w->config->frontends.count + l->index, agent_next_wake(a));
-}
-
-static void run_host(struct world *w, const struct link *l)
-{
-	for (uint32_t i = 0; i < w->batch.count; i++) {
-		struct packet *p = w->batch.pkt[i];
-
-		if (l->kind == LINK_TO_CLIENT && w->hooks.client_received)
-			w->hooks.client_received(w->hooks.ctx, p, w->now_ns);
-		else if (l->kind == LINK_TO_STACK && w->hooks.server_received)
-			w->hooks.server_received(w->hooks.ctx, l->index, p, w->now_ns);
-		world_tap(w, l, i);
-		packet_free(w->pool, p);
-	}
-}
-
-/* Takes the next packets of the oldest run into w->batch and clears what the last component said of them. */
-static const struct link *world_next_batch(struct world *w)
-{
-	struct run *oldest = &w->runs[w->run_head % RUNS];
-	struct link *l = &w->links[oldest->link];
-	uint32_t n = MIN(oldest->count, w->config->sw.batch);
-
-	oldest->count -= n;
-	if (!oldest->count)
-		w->run_head++;
-	w->batch.count = ring_pop(&l->ring, w->batch.pkt, n);
-	MUST(w->batch.count == n);
-	for (uint32_t i = 0; i < n; i++) {
-		struct packet *p = w->batch.pkt[i];
-
-		p->fate = FATE_FORWARD;
-		p->drop = DROP_NONE;
-		p->note = (struct packet_note){ 0 };
-		p->ingress_port = l->ingress_port;
-		if (w->copies) {
-			memcpy(w->copies + (size_t)i * FRAME_MAX, p->data, p->len);
-			w->copy_len[i] = p->len;
-		}
-	}
-	return l;
-}
-
-static bool world_stopped(const struct world *w)
-{
-	return UNLIKELY(w->hooks.stop && w->hooks.stop(w->hooks.ctx));
-}
-
-static void world_drain(struct world *w)
-{
-	while (w->run_head != w->run_tail && !world_stopped(w)) {
-		const struct link *l = world_next_batch(w);
-
-		switch (l->kind) {
-		case LINK_FROM_CLIENT:
-		case LINK_FROM_FRONTEND:
-		case LINK_FROM_WIRE:
-			if (UNLIKELY(w->timers.due[0] <= w->now_ns))
-				world_control(w);
-			run_switch(w, l);
-			break;
-		case LINK_TO_FRONTEND:
-			run_frontend(w, l);
-			break;
-		case LINK_TO_WIRE:
-		case LINK_FROM_STACK:
-			run_agent(w, l);
-			break;
-		default:
-			run_host(w, l);
-		}
-	}
+	timers_set(&w->timers, timer_host(w), TIME_NEVER);
+	if (w->hooks.wake)
+		w->hooks.wake(w->hooks.ctx, w->now_ns);
 }
 
 static void world_fire(struct world *w, uint32_t id)
 {
-	const struct config *c = w->config;
-
+	w->handled++;
+	if (id == timer_host(w)) {
+		fire_host(w);
+		return;
+	}
+	w->inside = true;
 	if (id == 0) {
 		world_control(w);
-	} else if (id <= c->frontends.count) {
-		frontend_timers(w->frontends[id - 1], &w->out, w->now_ns);
-		world_take_out(w, id - 1);
+	} else if (id < timer_agent(w, 0)) {
+		fire_frontend(w, id - 1);
 	} else {
-		unsigned index = id - 1 - c->frontends.count;
+		unsigned index = id - timer_agent(w, 0);
 
 		agent_sweep(w->agents[index], w->now_ns);
 		timers_set(&w->timers, id, agent_next_wake(w->agents[index]));
+	}
+	w->inside = false;
+}
+
+static void world_happens(struct world *w, const struct event *e)
+{
+	switch ((enum world_event)e->what) {
+	case WORLD_ARRIVES:
+		world_arrived(w, e);
+		break;
+	case WORLD_SERVED:
+		world_served(w, e);
+		break;
+	case WORLD_FAULT:
+		world_fault_begins(w, e);
+		break;
+	case WORLD_HEALED:
+		world_fault_ends(w, e);
+		break;
 	}
 }
 
 void world_run(struct world *w, uint64_t until_ns)
 {
 	world_drain(w);
-	while (timers_due(&w->timers) <= until_ns && !world_stopped(w)) {
-		w->now_ns = MAX(w->now_ns, timers_due(&w->timers));
-		world_fire(w, timers_first(&w->timers));
+	for (;;) {
+		uint64_t event_ns = events_due(&w->events), timer_ns = timers_due(&w->timers);
+		uint64_t due_ns = MIN(event_ns, timer_ns);
+
+		if (due_ns > until_ns || due_ns == TIME_NEVER || world_stopped(w))
+			break;
+		w->now_ns = MAX(w->now_ns, due_ns);
+		if (event_ns <= timer_ns) {
+			struct event e = events_take(&w->events);
+
+			world_happens(w, &e);
+		} else {
+			world_fire(w, timers_first(&w->timers));
+		}
 		world_drain(w);
 	}
 	if (!world_stopped(w))
@@ -502,28 +226,26 @@ uint64_t world_now(const struct world *w)
 
 uint64_t world_next_due(const struct world *w)
 {
-	return timers_due(&w->timers);
+	return MIN(events_due(&w->events), timers_due(&w->timers));
 }
 
-void world_wire_carries(struct world *w, unsigned backend, bool towards_server, struct packet *p)
+uint64_t world_events(const struct world *w)
 {
-	MUST(backend < w->config->backend_count);
-	world_push(w, link_backend(w, backend, towards_server ? LINK_TO_WIRE : LINK_FROM_WIRE), p);
+	return w->handled;
 }
 
-bool world_ask_control(struct world *w, const struct control_op *op)
+void world_host_wake(struct world *w, uint64_t due_ns)
 {
-	bool queued = world_submit(w, op);
-
-	timers_set(&w->timers, 0, switch_next_wake(w->sw));
-	return queued;
+	timers_set(&w->timers, timer_host(w), due_ns);
 }
 
-void world_stall_control(struct world *w, uint64_t for_ns)
+uint64_t world_server_work(struct world *w, unsigned index, uint64_t cost_ns)
 {
-	switch_control_stall(w->sw, w->now_ns + for_ns);
-	timers_set(&w->timers, 0, switch_next_wake(w->sw));
+	MUST(index < w->config->backend_count);
+	return cpu_work(&w->hosts[index].cpu, cost_ns, w->now_ns);
 }
+
+/* --- packets of the host -------------------------------------------------------------------------- */
 
 struct packet *world_packet(struct world *w, uint32_t len)
 {
@@ -541,13 +263,47 @@ void world_release(struct world *w, struct packet *p)
 
 void world_client_sends(struct world *w, struct packet *p)
 {
-	world_push(w, LINK_FROM_CLIENT, p);
+	world_send(w, LINK_FROM_CLIENT, p);
 }
 
 void world_server_sends(struct world *w, unsigned backend, struct packet *p)
 {
 	MUST(backend < w->config->backend_count);
-	world_push(w, link_backend(w, backend, LINK_FROM_STACK), p);
+	world_send(w, link_backend(w, backend, LINK_FROM_STACK), p);
+}
+
+void world_wire_carries(struct world *w, unsigned backend, bool towards_server, struct packet *p)
+{
+	MUST(backend < w->config->backend_count);
+	world_send(w, link_backend(w, backend, towards_server ? LINK_TO_WIRE : LINK_FROM_WIRE), p);
+}
+
+void world_frontend_carries(struct world *w, unsigned index, bool towards_frontend, struct packet *p)
+{
+	MUST(index < w->config->frontends.count);
+	world_send(w, link_frontend(index, towards_frontend ? LINK_TO_FRONTEND : LINK_FROM_FRONTEND), p);
+}
+
+/* --- what there is to see -------------------------------------------------------------------------- */
+
+void world_link_stats(const struct world *w, enum tap_kind tap, bool towards_server, struct link_stats *stats)
+{
+	*stats = (struct link_stats){ 0 };
+	for (uint32_t i = 0; i < w->link_count; i++)
+		if (w->links[i].model && w->links[i].tap == tap && w->links[i].towards_server == towards_server)
+			link_stats_add(stats, &w->links[i].model->stats);
+}
+
+const struct cpu_stats *world_frontend_cpu(const struct world *w, unsigned index)
+{
+	MUST(index < w->config->frontends.count);
+	return &w->fronts[index].cpu.stats;
+}
+
+const struct cpu_stats *world_server_cpu(const struct world *w, unsigned index)
+{
+	MUST(index < w->config->backend_count);
+	return &w->hosts[index].cpu.stats;
 }
 
 const struct config *world_config(const struct world *w)
@@ -587,8 +343,9 @@ uint64_t world_leftovers(const struct world *w)
 			(w->overflow_count - w->overflow_head);
 
 	for (unsigned i = 0; i < w->config->frontends.count; i++)
-		left += frontend_stats(w->frontends[i])->flows + frontend_stats(w->frontends[i])->buffers_used;
+		left += frontend_stats(w->frontends[i])->flows + frontend_stats(w->frontends[i])->buffers_used +
+			w->fronts[i].late_count;
 	for (unsigned i = 0; i < w->config->backend_count; i++)
-		left += agent_stats(w->agents[i])->entries;
+		left += w->agents[i] ? agent_stats(w->agents[i])->entries : 0;
 	return left;
 }

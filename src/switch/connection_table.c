@@ -249,6 +249,20 @@ bool connection_table_take_hit(struct connection_table *t, struct endpoint clien
 	return hit;
 }
 
+bool connection_table_next(const struct connection_table *t, uint64_t *at, struct endpoint *client)
+{
+	while (*at <= t->index_mask) {
+		uint64_t key = t->index[(*at)++];
+
+		if (!key)
+			continue;
+		key &= CONNECTION_KEY_MASK;
+		memcpy(client, &key, sizeof(*client));
+		return true;
+	}
+	return false;
+}
+
 int connection_table_stage(const struct connection_table *t, struct endpoint client)
 {
 	uint32_t stage;

@@ -9,6 +9,9 @@
  *
  * Refusals: a full ring refuses to queue; FULL, EXISTS and MISSING are told in the reply.
  *
+ * Trouble (a simulation asks for it): the operations take longer, overtake one another as long as
+ * their keys differ, or the table says that it is full.
+ *
  * Quirk C3: as published, the driver collects what arrives within a tick of 100 µs, applies the
  * adds of a tick before its deletes, and reports success whatever happened. */
 #include "switch_internal.h"
@@ -16,6 +19,7 @@
 #include <stdlib.h>
 
 #define C3_TICK_NS (100 * NS_PER_US)
+#define OVERTAKEN_MAX 16
 
 int control_plane_init(struct control_plane *c, const struct config *config)
 {
@@ -37,6 +41,11 @@ void control_plane_fini(struct control_plane *c)
 {
 	free(c->ring);
 	c->ring = NULL;
+}
+
+static uint32_t slowness(const struct control_plane *c)
+{
+	return c->trouble.slow ? c->trouble.slow : 1;
 }
 
 /* The i-th operation that waits. */
@@ -61,6 +70,23 @@ static void overtake_deletes(struct control_plane *c)
 	*waiting(c, at) = add;
 }
 
+/* Trouble: the newest operation overtakes a number of those that wait, none of its own key. Each keeps the time
+ * before which it does not take effect. */
+static void overtake_some(struct control_plane *c)
+{
+	struct control_waiting newest = *waiting(c, c->count - 1);
+	uint32_t at = c->count - 1, steps = prng_below(c->trouble.reorder, OVERTAKEN_MAX + 1);
+
+	for (; at > 0 && steps > 0; at--, steps--) {
+		const struct control_waiting *before = waiting(c, at - 1);
+
+		if (endpoint_equal(before->op.client, newest.op.client))
+			break;
+		*waiting(c, at) = *before;
+	}
+	*waiting(c, at) = newest;
+}
+
 BREAKABLE bool switch_control_submit(struct switch_model *sw, const struct control_op *op, uint64_t now_ns)
 {
 	struct control_plane *c = &sw->control;
@@ -72,10 +98,12 @@ BREAKABLE bool switch_control_submit(struct switch_model *sw, const struct contr
 	*waiting(c, c->count++) = (struct control_waiting){
 		.op = *op,
 		.asked_ns = now_ns,
-		.ready_ns = sent_ns + c->latency_ns,
+		.ready_ns = sent_ns + c->latency_ns * slowness(c),
 	};
 	if (c->quirk_c3 && op->kind == CONTROL_ADD)
 		overtake_deletes(c);
+	else if (c->trouble.reorder)
+		overtake_some(c);
 	sw->stats.control_depth = c->count;
 	sw->stats.control_depth_peak = MAX(sw->stats.control_depth_peak, c->count);
 	return true;
@@ -93,10 +121,17 @@ void switch_control_stall(struct switch_model *sw, uint64_t until_ns)
 	sw->control.free_ns = MAX(sw->control.free_ns, until_ns);
 }
 
+void switch_control_trouble(struct switch_model *sw, const struct control_trouble *trouble)
+{
+	sw->control.trouble = *trouble;
+}
+
 static enum control_status apply_add(struct switch_model *sw, const struct control_op *op)
 {
 	struct switch_stats *st = &sw->stats;
-	enum control_status status = connection_table_add(&sw->connections, op->client, op->d_index);
+	bool full = sw->control.trouble.full && switch_lookup(sw, op->client) < 0;
+	enum control_status status = full ? CONTROL_FULL
+					  : connection_table_add(&sw->connections, op->client, op->d_index);
 
 	st->adds += status == CONTROL_OK;
 	st->add_full += status == CONTROL_FULL;
@@ -136,7 +171,7 @@ unsigned switch_control_advance(struct switch_model *sw, uint64_t now_ns, struct
 			.asked_ns = w->asked_ns,
 			.applied_ns = due_ns,
 		};
-		c->free_ns = due_ns + c->interval_ns;
+		c->free_ns = due_ns + c->interval_ns * slowness(c);
 		c->head = (c->head + 1) % c->size;
 		c->count--;
 	}

@@ -99,6 +99,16 @@ int switch_lookup(const struct switch_model *sw, struct endpoint client)
 	return entry ? connection_d_index(*entry) : -1;
 }
 
+bool switch_next_entry(const struct switch_model *sw, uint64_t *at, struct endpoint *client)
+{
+	return connection_table_next(&sw->connections, at, client);
+}
+
+unsigned switch_frontend_of(const struct switch_model *sw, struct endpoint client)
+{
+	return sw->tables.lb_port[hash_lb_index(client)] - PORT_FRONTEND(0);
+}
+
 const struct switch_stats *switch_stats(const struct switch_model *sw)
 {
 	return &sw->stats;

@@ -115,6 +115,8 @@ enum control_status connection_table_add(struct connection_table *t, struct endp
 enum control_status connection_table_delete(struct connection_table *t, struct endpoint client);
 /* Reads and clears a key's hit bit, for ageing; false also if the key is not there. */
 bool connection_table_take_hit(struct connection_table *t, struct endpoint client);
+/* The next key at or behind place *at of the index, and moves *at behind it; false at the end. */
+bool connection_table_next(const struct connection_table *t, uint64_t *at, struct endpoint *client);
 /* The stage in which the chip holds a key; -1 if it does not. */
 int connection_table_stage(const struct connection_table *t, struct endpoint client);
 
@@ -162,6 +164,7 @@ struct control_plane {
 	uint64_t latency_ns, interval_ns;
 	uint64_t free_ns; /* the driver is busy until then */
 	bool quirk_c3;
+	struct control_trouble trouble;
 };
 
 /* 0, or -1 if memory is short. */

@@ -178,6 +178,11 @@ static const char *const script_words[] = { "config",
 					    "stall",
 					    "control",
 					    "leftovers",
+					    "kill",
+					    "pause",
+					    "backend",
+					    "fault",
+					    "heal",
 					    "any",
 #define X(name, word, byte, values) word,
 					    SCRIPT_TCP_OPTIONS(X)
@@ -209,7 +214,8 @@ START_TEST(every_statement_is_in_the_manual)
 }
 END_TEST
 
-static const char *const pages[] = { "$M man", "$M man miresga.yaml.5", "cat docs/man/miresga-script.5" };
+static const char *const pages[] = { "$M man", "$M man miresga.yaml.5", "$M man miresga-agent.8",
+				     "cat docs/man/miresga-script.5" };
 
 /* Formatters have nothing to say about the pages. */
 START_TEST(pages_are_clean)

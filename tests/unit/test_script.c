@@ -108,12 +108,25 @@ static const struct trouble {
 	  "expected the end of the line, found 'window'", "" },
 	{ CONFIG "+0 client < icmp nothing\n", SCRIPT_BROKEN, 2, 18, "expected frag_needed", "" },
 	{ CONFIG "+0 flow C COMPLET\n", SCRIPT_BROKEN, 2, 11, "did you mean 'COMPLETE'?", "" },
+	{ CONFIG "+0 inject client < R 1:1(0)\n", SCRIPT_BROKEN, 2, 11, "expected a front-end or the wire of a backend",
+	  "" },
+	{ CONFIG "+0 inject fe0 < R 1:1(0)\n", SCRIPT_BROKEN, 2, 11, "expected 'to' a backend or 'from' the VIP", "" },
+	{ CONFIG "+0 inject fe0 > from 10.0.1.10:80 S. L:L(0) ack 1\n+0 counter frontend.packets 0\n", SCRIPT_FAILED, 3,
+	  0, "is not so", "expected 0, got 1\n" },
 	{ CONFIG "+0 table offload\n", SCRIPT_BROKEN, 2, 17, "expected 'has' or 'lacks'", "" },
 	{ CONFIG "+0 counter drop.bad_cooky 1\n", SCRIPT_BROKEN, 2, 12, "did you mean 'drop.bad_cookie'?", "" },
 	{ CONFIG "+0 agent be7 has C\n", SCRIPT_BROKEN, 2, 10, "there is no backend 'be7'", "" },
 	{ CONFIG "+0 any {\n client > S 0:0(0)\n", SCRIPT_BROKEN, 4, 1, "expected '}' for the 'any' of line 2", "" },
 	{ CONFIG "+0 any {\n client < S 0:0(0)\n}\n", SCRIPT_BROKEN, 3, 2, "'any' sends none", "" },
 	{ CONFIG "+0 control add C d=2\n", SCRIPT_BROKEN, 2, 21, "the D index of a backend, 0 to 1", "" },
+	{ CONFIG "+0 kill fe9 5ms\n", SCRIPT_BROKEN, 2, 9, "there is no front-end 'fe9'; expected fe0 to fe0", "" },
+	{ CONFIG "+0 backend web9 down\n", SCRIPT_BROKEN, 2, 12, "there is no backend 'web9'; expected be0 to be1",
+	  "" },
+	{ CONFIG "+0 backend web1 gone\n", SCRIPT_BROKEN, 2, 17, "expected 'down', 'refuses' or 'up', found 'gone'",
+	  "" },
+	{ CONFIG "+0 fault table_ful\n", SCRIPT_BROKEN, 2, 10, "did you mean 'table_full'?", "" },
+	{ CONFIG "+0 fault backend_slow web1 factor\n", SCRIPT_BROKEN, 2, 34, "a factor", "" },
+	{ CONFIG "+0 heal frontend_kill web1\n", SCRIPT_BROKEN, 2, 23, "there is no front-end 'web1'", "" },
 	{ CONFIG "+0 stall switch 5ms\n", SCRIPT_BROKEN, 2, 10, "expected 'control', found 'switch'", "" },
 	{ CONFIG "/* to the end\n", SCRIPT_BROKEN, 2, 1, "expected '*/'", "" },
 	{ CONFIG "+0 client < S 99999999999:0(0)\n", SCRIPT_BROKEN, 2, 15, "of at most 4294967295", "" },
@@ -216,40 +229,79 @@ START_TEST(the_manual_is_right)
 }
 END_TEST
 
-static size_t capture(const char *path, char **bytes)
-{
-	const struct script_options options = { .pcapng = path };
-	struct script_result r;
-	size_t len;
-	FILE *f;
+/* Of each scenario; fewer where $MIRESGA_RUNS says so. */
+#define RUNS 100
 
-	script_run_file(FOLDER "/figure2_workflow.pkt", &options, &r);
+/* What a run shows to anybody: every packet that every port saw, with its comment, and the report. */
+static char *everything(const char *scenario, const char *pcapng, size_t *len)
+{
+	const struct script_options options = { .pcapng = pcapng };
+	struct script_result r;
+	char *bytes = NULL, block[BUFSIZ];
+	size_t n;
+	FILE *f, *all = open_memstream(&bytes, len);
+
+	script_run_file(scenario, &options, &r);
 	ck_assert_msg(r.verdict == SCRIPT_PASSED, "%s", r.message);
-	script_result_free(&r);
-	f = fopen(path, "rb");
-	*bytes = calloc(1, 1 << 20);
-	ck_assert(f && *bytes);
-	len = fread(*bytes, 1, 1 << 20, f);
+	f = fopen(pcapng, "rb");
+	ck_assert(f && all);
+	while ((n = fread(block, 1, sizeof(block), f)) > 0)
+		fwrite(block, 1, n, all);
 	fclose(f);
-	return len;
+	unlink(pcapng); /* to write over it would wait for the disk */
+	fwrite(r.steering, sizeof(r.steering), 1, all);
+	fwrite(r.transitions, sizeof(r.transitions), 1, all);
+	fprintf(all, "%s %s %u %llu %llu", r.message, r.detail, r.expectations, (unsigned long long)r.packets,
+		(unsigned long long)r.virtual_ns);
+	script_result_free(&r);
+	fclose(all);
+	return bytes;
 }
 
-START_TEST(same_run_same_bytes)
+/* Nothing that is seen may depend on where memory lies: each run finds the heap otherwise. */
+START_TEST(same_scenario_same_bytes)
 {
 	char path[] = "/tmp/miresga-script-XXXXXX", *first, *again;
+	const char *wanted = getenv("MIRESGA_RUNS");
+	unsigned runs = wanted ? MIN((unsigned)atoi(wanted), RUNS) : RUNS;
 	int fd = mkstemp(path);
-	size_t len;
+	void *shift[RUNS];
+	size_t len, n;
 
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	len = capture(path, &first);
-	ck_assert_uint_gt(len, 1000);
-	for (unsigned i = 0; i < 100; i++) {
-		ck_assert_uint_eq(capture(path, &again), len);
-		ck_assert(memcmp(first, again, len) == 0);
+	first = everything(scenarios.gl_pathv[_i], path, &len);
+	for (unsigned i = 1; i < runs; i++) {
+		shift[i] = malloc(48 * i);
+		again = everything(scenarios.gl_pathv[_i], path, &n);
+		ck_assert_msg(n == len && memcmp(first, again, len) == 0, "%s: run %u differs from the first",
+			      scenarios.gl_pathv[_i], i + 1);
 		free(again);
 	}
-	unlink(path);
+	for (unsigned i = 1; i < runs; i++)
+		free(shift[i]);
+	free(first);
+}
+END_TEST
+
+/* Nor on where the program lies: each process has other addresses. */
+START_TEST(same_library_same_report)
+{
+	const char *binary = getenv("MIRESGA_BINARY");
+	char command[256], *first = NULL, *again;
+
+	snprintf(command, sizeof(command), "%s script -j " FOLDER, binary ? binary : "build/miresga");
+	for (unsigned i = 0; i < 4; i++) {
+		FILE *f = popen(command, "r");
+
+		again = calloc(1, 1 << 20);
+		ck_assert(f && again);
+		(void)!fread(again, 1, (1 << 20) - 1, f);
+		ck_assert_int_eq(pclose(f), 0);
+		ck_assert(strstr(again, "\"failed\": 0") != NULL && (!first || strcmp(first, again) == 0));
+		free(first);
+		first = again;
+	}
 	free(first);
 }
 END_TEST
@@ -314,7 +366,8 @@ Suite *script_suite(void)
 	tcase_add_loop_test(tc, every_trouble_says_what_and_where, 0, (int)ARRAY_LEN(troubles));
 	tcase_add_test(tc, every_prefix_ends);
 	tcase_add_test(tc, the_manual_is_right);
-	tcase_add_test(tc, same_run_same_bytes);
+	tcase_add_test(tc, same_library_same_report);
+	tcase_add_loop_test(tc, same_scenario_same_bytes, 0, (int)scenarios.gl_pathc);
 	tcase_add_loop_test(tc, the_command_reports, 0, (int)ARRAY_LEN(calls));
 	suite_add_tcase(s, tc);
 	return s;

@@ -25,8 +25,9 @@ struct bench {
 	struct world *world;
 	struct event events[EVENTS_MAX];
 	unsigned count, notices[16];
-	uint32_t isn; /* of the last SYN-ACK that a client got */
-	bool answer;  /* the hooks answer a SYN-ACK with an ACK, a SYN with a SYN-ACK */
+	unsigned lost; /* packets that a tap saw on a full ring */
+	uint32_t isn;  /* of the last SYN-ACK that a client got */
+	bool answer;   /* the hooks answer a SYN-ACK with an ACK, a SYN with a SYN-ACK */
 };
 
 static void record(struct bench *b, struct event e)
@@ -97,6 +98,7 @@ static void on_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_s
 	struct bench *b = ctx;
 
 	ck_assert_uint_ge(len, ETH_HDR_LEN + IPV4_HDR_MIN + TCP_HDR_MIN);
+	b->lost += p->fate == FATE_DROP && p->drop == DROP_RING_FULL && kind == TAP_CLIENT && towards_server;
 	record(b, (struct event){ .now_ns = now_ns,
 				  .what = 't',
 				  .frame = p->frame,
@@ -267,6 +269,21 @@ START_TEST(test_ring_full)
 }
 END_TEST
 
+/* What finds no place on a ring is not lost on who looks. */
+START_TEST(test_ring_full_is_seen)
+{
+	struct bench b;
+
+	bench_init(&b, 0, true);
+	for (unsigned i = 0; i < 5000; i++)
+		client_sends(&b, (struct row)C(0, SYN, 0, 0));
+	ck_assert_uint_gt(b.lost, 0);
+	ck_assert_uint_eq(b.lost, world_drops(b.world)[DROP_RING_FULL]);
+	world_run(b.world, T0);
+	bench_fini(&b);
+}
+END_TEST
+
 START_TEST(test_pool_empty)
 {
 	struct packet *first = NULL, *p;
@@ -355,6 +372,7 @@ Suite *world_suite(void)
 	tcase_add_test(tc, test_batches);
 	tcase_add_test(tc, test_tap);
 	tcase_add_test(tc, test_ring_full);
+	tcase_add_test(tc, test_ring_full_is_seen);
 	tcase_add_test(tc, test_pool_empty);
 	tcase_add_test(tc, test_stack_without_flow);
 	tcase_add_test(tc, test_timers);

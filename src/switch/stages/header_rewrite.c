@@ -35,8 +35,7 @@ static void update_checksums(struct packet *p, struct endpoint from, struct endp
 	struct tcp_hdr *tcp = packet_tcp(p);
 
 	ip->check = csum_update32(ip->check, from.addr, to.addr);
-	tcp->check = csum_update32(tcp->check, from.addr, to.addr);
-	tcp->check = csum_update16(tcp->check, from.port, to.port);
+	tcp->check = csum_update_endpoint(tcp->check, from, to, p->checksum_partial);
 }
 
 static void rewrite_destination(struct packet *p, struct endpoint to)
@@ -135,6 +134,10 @@ static void write_reply(struct packet *p, struct tcp_hdr tcp, const uint8_t *opt
 	p->phv.payload_len = 0;
 	*packet_tcp(p) = tcp;
 	memcpy(packet_tcp_options(p), options, options_len);
+	/* A partial one has crossed no wire yet; the reply gets its own. */
+	if (p->checksum_partial)
+		tcp_had = tcp_wanted;
+	p->checksum_partial = false;
 	packet_tcp(p)->check = keep_error(csum_tcp(ip, packet_tcp(p), header), tcp_had, tcp_wanted);
 }
 
