@@ -7,6 +7,8 @@
 #ifndef MIRESGA_CONFIG_H
 #define MIRESGA_CONFIG_H
 
+#include <stdio.h>
+
 #include "miresga/base.h"
 #include "miresga/hash.h"
 #include "miresga/packet.h"
@@ -25,7 +27,8 @@
 struct config_backend {
 	char name[CONFIG_NAME_MAX];
 	struct endpoint address;
-	uint16_t weight; /* 1..256 */
+	uint16_t weight;		 /* 1..256 */
+	char interface[CONFIG_NAME_MAX]; /* live: leads there; "": as the kernel routes */
 };
 
 enum balance {
@@ -103,8 +106,20 @@ struct config_switch {
 	uint16_t batch;		/* packets a stage sees at once, 1..BATCH_MAX */
 };
 
+#define AGENT_PORTS_MAX 64
 struct config_agent {
 	uint32_t entries_max; /* pairs per backend, 1..16 Mi; default 102,400 */
+	uint16_t port_count;  /* 0: those of the backends */
+	uint16_t ports[AGENT_PORTS_MAX];
+	char secret_file[CONFIG_PATH_MAX]; /* "": none. config_read_secret() reads it */
+};
+
+/* What `miresga live` binds to. */
+struct config_live {
+	char interface[CONFIG_NAME_MAX]; /* towards the clients; "": none given */
+	uint32_t ring;			 /* super-packets that may wait on an interface, 16..8192 */
+	uint64_t busy_poll_ns;		 /* after the last frame, before it sleeps */
+	bool silence;			 /* keep what is the switch's from the host's own stack */
 };
 
 struct config_timeouts {
@@ -180,6 +195,7 @@ enum sizes {
 	SIZES_LOGNORMAL, /* median and sigma */
 	SIZES_FILE,	 /* empirical: a size a line */
 };
+#define BODY_MAX (UINT64_C(1) << 36)
 #define SIZES_MAX 16
 struct config_size {
 	uint64_t bytes;
@@ -200,7 +216,7 @@ struct config_workload {
 	char hosts[HOSTS_MAX][CONFIG_HOST_MAX]; /* a request draws one */
 	char path[CONFIG_PATH_MAX];		/* prefix of the paths; default "/" */
 	enum sizes sizes;
-	uint64_t size;		    /* fixed, or the lognormal's median; bytes of a response's body */
+	uint64_t size;		    /* fixed, or the lognormal's median; bytes of a response's body, at most BODY_MAX */
 	uint32_t sigma_thousandths; /* lognormal */
 	uint16_t size_count;
 	struct config_size table[SIZES_MAX];
@@ -212,14 +228,20 @@ struct config_workload {
 	uint32_t abort;		       /* clients that reset in the middle of a response */
 	uint32_t half_close;	       /* clients that send FIN after their last request */
 	uint32_t server_reset;	       /* responses that the server ends by a RST */
+	uint32_t plain;		       /* clients without window scale, SACK and timestamps */
 	uint32_t slow_reader;	       /* clients that read at read_rate */
-	uint64_t read_rate;	       /* bytes per second */
+	uint64_t read_rate;	       /* bits per second */
+	uint64_t timeout_ns;	       /* a client gives up after so long without a byte of a response that is due */
 	uint64_t delay_ns;	       /* the server waits so long before it answers */
 };
 
+/* Addresses of simulated clients: RFC 6598's, which no real one has. */
+#define CLIENT_HOST_FIRST 0x64400001u
+/* Ports of one of them that connections at once may have. */
+#define CLIENT_PORTS_MAX 50000u
 struct config_simulation {
 	uint64_t duration_ns;  /* of the workload; what is open then may end */
-	uint32_t client_hosts; /* addresses that the clients have, 1..65,536 */
+	uint32_t client_hosts; /* addresses that the clients have, 1..65,536, from CLIENT_HOST_FIRST on */
 	struct config_link client_link, frontend_link, backend_link;
 	struct config_cpu frontend_cpu, server_cpu;
 	uint16_t fault_count;
@@ -243,6 +265,7 @@ struct config {
 	struct config_switch sw;
 	struct config_agent agent;
 	struct config_timeouts timeouts;
+	struct config_live live;
 	struct config_simulation simulation;
 	uint32_t quirks; /* QUIRK_BIT()s */
 	uint64_t seed;
@@ -264,9 +287,15 @@ uint64_t config_longest_timeout(const struct config *c);
 
 /* Clears *c and fills in every default that does not need a VIP, backend, pool or rule; derives the keys. */
 void config_defaults(struct config *c);
+/* The same for one kind of clients: all but its name. */
+void config_workload_defaults(struct config_workload *w);
 /* Derives cookie_key and tag_key from c->secret, or from c->seed if there is none. To be called again after a change
  * of the seed. */
 void config_derive_keys(struct config *c);
+
+/* Takes the secret from agent.secret_file, if that is given (relative: from where the configuration lies), and derives
+ * the keys; what deals with real packets calls it. Returns 0, or -1 with a message in error. */
+int config_read_secret(struct config *c, char *error, size_t error_size);
 
 /* Called once for every error, in file order; line and column (in characters) from 1, 0 where there is none. `file` is
  * the name as given, "<stdin>" for "-". */
@@ -277,11 +306,17 @@ int config_load(struct config *c, const char *file, config_error_fn *report, voi
 int config_load_memory(struct config *c, const char *name, const void *data, size_t len, config_error_fn *report,
 		       void *ctx);
 
+/* Writes the keys that differ from their defaults, or all, as a file that loads to the same. Returns 0, or -1 if
+ * writing failed (errno). */
+int config_print(const struct config *c, bool all, FILE *out);
+
 /* What the command line changes. Each returns 0, or -1 with a message in error and *c as it was.
  *
  * Switches quirks on: "F5,P3" or "all"; P3 is the same as `switch.isn: crc32`. */
 int config_add_quirks(struct config *c, const char *list, char *error, size_t error_size);
 /* Sets one key outside of the lists by its dotted path: "switch.table.stages", "7". */
 int config_set(struct config *c, const char *path, const char *value, char *error, size_t error_size);
+/* A duration as the file would have it ("60s"), at most 168h. */
+int config_parse_duration(const char *text, uint64_t *ns, char *error, size_t error_size);
 
 #endif

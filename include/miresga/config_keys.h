@@ -16,13 +16,19 @@
 	X(SIZE, "size") \
 	X(DURATION, "duration") \
 	X(RATE, "rate") \
+	X(BIT_RATE, "bit rate") \
+	X(CHANCE, "chance") \
+	X(DECIMAL, "decimal") \
 	X(BOOLEAN, "true or false") \
 	X(CHOICE, "choice") \
 	X(ADDRESS, "address") \
 	X(NAME, "name") \
 	X(HOST, "host") \
+	X(HOSTS, "list of hosts") \
+	X(PORTS, "list of integers") \
 	X(PATH, "path") \
 	X(PATH_PREFIX, "path") \
+	X(FILE, "file") \
 	X(POOL, "name of a pool") \
 	X(MEMBERS, "list of backends' names") \
 	X(QUIRKS, "list of ids, or all") \
@@ -39,12 +45,12 @@ struct config_key {
 	const char *name;
 	enum config_kind kind;
 	bool mandatory;
-	uint32_t offset;		      /* of the field in the section's struct */
-	uint32_t width;			      /* of the field; LIST: of one element */
-	uint32_t count_offset;		      /* LIST, MEMBERS: of the uint16_t that counts the elements */
-	uint64_t min, max;		      /* numbers in base units; LIST, MEMBERS: elements; 0, 0: no range */
-	const char *preset;		      /* the default, as one would write it; NULL: none */
-	const char *const *choices;	      /* CHOICE: in the order of the enum, NULL ends */
+	uint32_t offset;	    /* of the field in the section's struct */
+	uint32_t width;		    /* of the field; LIST, HOSTS: of one element */
+	uint32_t count_offset;	    /* LIST, MEMBERS, HOSTS: of the uint16_t that counts the elements */
+	uint64_t min, max;	    /* numbers in base units; LIST, MEMBERS, HOSTS: elements; 0, 0: no range */
+	const char *preset;	    /* the default, as one would write it; NULL: none */
+	const char *const *choices; /* CHOICE: in the order of the enum, NULL ends */
 	const struct config_section *section; /* SECTION, LIST */
 	const char *help;
 };

@@ -2,6 +2,7 @@
 /* cmd_check.c: `miresga check -f FILE`: every error of a configuration, as
  * `file:line:column: error: …`, the form that editors jump to. Also how the other commands load
  * their configuration. */
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,15 @@
 
 struct check_options {
 	const char *config_file;
+	bool print;
 };
 
 static const struct cli_option options[] = {
 	CLI_OPTION_CONFIG(struct check_options),
+	{ .name = "print",
+	  .kind = OPTION_FLAG,
+	  .at = offsetof(struct check_options, print),
+	  .help = "write the whole configuration to standard output, defaults and all" },
 };
 
 static void print_error(void *ctx, const char *file, unsigned line, unsigned column, const char *text)
@@ -76,12 +82,16 @@ static int run(const struct cli *cli, const void *opaque)
 	if (cli->operand_count > 0)
 		return cli_usage_error(cli, "unexpected operand '%s'; did you mean '-f %s'?", cli->operands[0],
 				       cli->operands[0]);
+	if (cli->globals.json && o->print)
+		return cli_usage_error(cli, "--print writes YAML; it does not go with --json");
 	if (cli->globals.json && o->config_file) {
 		config = calloc(1, sizeof(*config));
 		rc = config ? check_json(cli, config, o->config_file) : cli_failure(cli, "out of memory");
 	} else {
 		rc = cli_load_config(cli, o->config_file, &config);
-		if (rc == EXIT_SUCCESS && !cli->globals.quiet)
+		if (rc == EXIT_SUCCESS && o->print)
+			rc = config_print(config, true, stdout) ? cli_failure(cli, "%s", strerror(errno)) : rc;
+		else if (rc == EXIT_SUCCESS && !cli->globals.quiet)
 			printf("Configuration file is valid\n");
 	}
 	free(config);
@@ -91,10 +101,11 @@ static int run(const struct cli *cli, const void *opaque)
 const struct command cli_check = {
 	.name = "check",
 	.summary = "report every error of a configuration file",
-	.usage = "-f FILE",
+	.usage = "-f FILE [--print]",
 	.about = "Reads a configuration and prints every error as file:line:column: error: text.\n"
 		 "Exit status 0 if there is none, else 1.",
-	.examples = "miresga check -f configs/minimal.yaml",
+	.examples = "miresga check -f configs/minimal.yaml\n"
+		    "miresga check -f configs/minimal.yaml --print",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
 	.options_size = sizeof(struct check_options),

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keys.h"
 #include "load.h"
 #include "miresga/nearest.h"
 #include "miresga/prng.h"
@@ -85,6 +86,10 @@ bool config_conflict(const struct config *c, unsigned i, struct conflict *out)
 			 c->sw.geometry.table_arrangement ? "" : ", two of them lost without table_arrangement",
 			 c->sw.geometry.blocks, c->sw.geometry.word_blocks);
 		return capacity_compute(&c->sw.geometry, &capacity) != 0;
+	case 1:
+		*out = (struct conflict){ .path = { "agent.secret_file", "secret" },
+					  .text = "secret and agent.secret_file are two secrets: one of them must go" };
+		return c->has_secret && c->agent.secret_file[0];
 	default:
 		MUST(i < CONFLICTS_MAX);
 		return false;
@@ -238,4 +243,26 @@ int config_set(struct config *c, const char *path, const char *value, char *erro
 	}
 	settle(c, key, field);
 	return 0;
+}
+
+void config_workload_defaults(struct config_workload *w)
+{
+	const struct config_key *workloads = config_key_find(&config_simulation_section, "workloads");
+
+	memset(w, 0, sizeof(*w));
+	config_presets(workloads->section, w);
+}
+
+int config_parse_duration(const char *text, uint64_t *ns, char *error, size_t error_size)
+{
+	static const struct config_key key = { .kind = CONFIG_KIND_DURATION,
+					       .width = sizeof(*ns),
+					       .max = 168 * 3600 * NS_PER_S };
+	const struct value_text v = { .text = text, .len = strlen(text) };
+	char message[VALUE_MESSAGE_MAX];
+
+	if (value_store(&key, &v, ns, message))
+		return 0;
+	snprintf(error, error_size, "%s", message);
+	return -1;
 }

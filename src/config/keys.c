@@ -2,21 +2,10 @@
 /* keys.c: the tables of every key of a configuration file. A new key is one row here and one in
  * docs/configuration.md (a test compares the two). Ranges are in base units: bytes, nanoseconds,
  * operations per second; defaults are written as in a file and read by the same code. */
-#include "miresga/config_keys.h"
+#include "keys.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "miresga/config.h"
-
-#define FIELD(type, member) .offset = offsetof(struct type, member), .width = sizeof(((struct type *)0)->member)
-#define ELEMENTS(type, array, counter) \
-	.offset = offsetof(struct type, array), .width = sizeof(((struct type *)0)->array[0]), \
-	.count_offset = offsetof(struct type, counter), .min = 1, .max = ARRAY_LEN(((struct type *)0)->array)
-#define KEYS(array) .keys = (array), .key_count = ARRAY_LEN(array)
-
-#define MI (UINT64_C(1) << 20)
-#define HOUR (3600 * NS_PER_S)
 
 static const char *const balance_choices[] = { [BALANCE_ROUND_ROBIN] = "round_robin", NULL };
 static const char *const offload_choices[] = {
@@ -45,6 +34,11 @@ static const struct config_key backend_keys[] = {
 	  .max = 256,
 	  .preset = "1",
 	  .help = "Share of new connections, relative to the other backends of a pool" },
+	{ .name = "interface",
+	  .kind = CONFIG_KIND_NAME,
+	  FIELD(config_backend, interface),
+	  .help = "`miresga live`: the network interface that leads there; absent: the one that the kernel's routes "
+		  "name" },
 };
 static const struct config_section backend_section = { .title = "a backend", KEYS(backend_keys) };
 
@@ -298,6 +292,14 @@ static const struct config_key agent_keys[] = {
 	  .max = 16 * MI,
 	  .preset = "102400",
 	  .help = "Flows in the seq map and in the diff map of each backend's agent" },
+	{ .name = "ports",
+	  .kind = CONFIG_KIND_PORTS,
+	  ELEMENTS(config_agent, ports, port_count),
+	  .help = "Local ports that `miresga agent` acts on; absent: those of the backends" },
+	{ .name = "secret_file",
+	  .kind = CONFIG_KIND_FILE,
+	  FIELD(config_agent, secret_file),
+	  .help = "File with the 32 hex digits of `secret`, for hosts that share it; nobody else may read the file" },
 };
 static const struct config_section agent_section = { .title = "agent", KEYS(agent_keys) };
 
@@ -347,6 +349,35 @@ static const struct config_key timeouts_keys[] = {
 	  .help = "Retransmissions before the front-end gives up" },
 };
 static const struct config_section timeouts_section = { .title = "timeouts", KEYS(timeouts_keys) };
+
+static const struct config_key live_keys[] = {
+	{ .name = "interface",
+	  .kind = CONFIG_KIND_NAME,
+	  FIELD(config_live, interface),
+	  .help = "The network interface towards the clients; `miresga live` wants it" },
+	{ .name = "ring",
+	  .kind = CONFIG_KIND_INTEGER,
+	  FIELD(config_live, ring),
+	  .min = 16,
+	  .max = 8192,
+	  .preset = "128",
+	  .help = "Super-packets (longer than an MTU of 1,900) that may wait on an interface, 64 KiB of memory "
+		  "each; 4,096 other frames may, besides" },
+	{ .name = "busy_poll",
+	  .kind = CONFIG_KIND_DURATION,
+	  FIELD(config_live, busy_poll_ns),
+	  .min = 0,
+	  .max = NS_PER_S,
+	  .preset = "50us",
+	  .help = "How long it goes on looking for frames after the last one, before it sleeps" },
+	{ .name = "silence",
+	  .kind = CONFIG_KIND_BOOLEAN,
+	  FIELD(config_live, silence),
+	  .preset = "true",
+	  .help = "Keep the packets that are the switch's from the host's own TCP/IP, which would answer or forward "
+		  "them" },
+};
+static const struct config_section live_section = { .title = "live", KEYS(live_keys) };
 
 static const struct config_key root_keys[] = {
 	{ .name = "vip",
@@ -402,6 +433,16 @@ static const struct config_key root_keys[] = {
 	  FIELD(config, timeouts),
 	  .section = &timeouts_section,
 	  .help = "When state goes" },
+	{ .name = "simulation",
+	  .kind = CONFIG_KIND_SECTION,
+	  FIELD(config, simulation),
+	  .section = &config_simulation_section,
+	  .help = "The world of `miresga sim`" },
+	{ .name = "live",
+	  .kind = CONFIG_KIND_SECTION,
+	  FIELD(config, live),
+	  .section = &live_section,
+	  .help = "The network interfaces of `miresga live`" },
 	{ .name = "quirks",
 	  .kind = CONFIG_KIND_QUIRKS,
 	  FIELD(config, quirks),

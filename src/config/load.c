@@ -166,6 +166,36 @@ static void load_list(struct loader *l, const struct config_key *key, const stru
 	memcpy(base + key->count_offset, &count, sizeof(count));
 }
 
+/* A list of scalars, each a value of a kind of its own. */
+static void load_scalars(struct loader *l, const struct config_key *key, const struct node *n, uint8_t *base)
+{
+	bool ports = key->kind == CONFIG_KIND_PORTS;
+	uint16_t count = 0;
+
+	if (n->kind != NODE_LIST) {
+		wrong_type(l, key, n);
+		return;
+	}
+	if (!n->first && !l->tree.partial)
+		PROBLEM_AT(l, n, "%s: the list is empty", key->name);
+	for (const struct node *i = tree_first(&l->tree, n); i; i = tree_next(&l->tree, i)) {
+		const struct config_key one = { .name = key->name,
+						.kind = ports ? CONFIG_KIND_INTEGER : CONFIG_KIND_HOST,
+						.offset = key->offset + count * key->width,
+						.width = key->width,
+						.min = ports ? 1 : 0,
+						.max = ports ? 65535 : 0 };
+
+		if (count == key->max) {
+			PROBLEM_AT(l, i, "%s: more than %llu elements", key->name, (unsigned long long)key->max);
+			break;
+		}
+		count++;
+		load_scalar(l, &one, i, base);
+	}
+	memcpy(base + key->count_offset, &count, sizeof(count));
+}
+
 /* Any scalar or list of scalars will do here; the second pass looks the names up. */
 static void load_reference(struct loader *l, const struct config_key *key, const struct node *n)
 {
@@ -202,6 +232,10 @@ static void load_value(struct loader *l, const struct config_key *key, const str
 	case CONFIG_KIND_POOL:
 	case CONFIG_KIND_MEMBERS:
 		load_reference(l, key, n);
+		break;
+	case CONFIG_KIND_HOSTS:
+	case CONFIG_KIND_PORTS:
+		load_scalars(l, key, n, base);
 		break;
 	case CONFIG_KIND_QUIRKS:
 		load_quirks(l, key, n);

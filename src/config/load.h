@@ -15,6 +15,9 @@ struct loader {
 /* Second pass (references.c): names, addresses and references between the parts. */
 void loader_resolve(struct loader *l);
 
+/* Part of it (simulation.c): what the world of `miresga sim` may not be. */
+void loader_check_simulation(struct loader *l);
+
 /* A problem at the place of a node. */
 #define PROBLEM_AT(l, node, ...) problems_add(&(l)->problems, (node)->line, (node)->column, __VA_ARGS__)
 
@@ -24,7 +27,7 @@ struct conflict {
 	char text[PROBLEM_TEXT_MAX];
 };
 /* Number of conflicts that there can be; config_conflict(i) returns false if number i does not hold. */
-#define CONFLICTS_MAX 1
+#define CONFLICTS_MAX 2
 bool config_conflict(const struct config *c, unsigned i, struct conflict *out);
 
 /* Sets every preset of a section's own keys and of the sections within, but not of lists. */

@@ -164,11 +164,13 @@ static void check_addresses(struct loader *l)
 
 void loader_resolve(struct loader *l)
 {
-	struct names backends, pools;
+	struct names backends, pools, workloads;
 
 	names_collect(l, "backends", "backend", BACKENDS_MAX, &backends);
 	names_collect(l, "pools", "pool", POOLS_MAX, &pools);
 	check_addresses(l);
 	resolve_pools(l, &backends);
 	resolve_rules(l, &pools);
+	names_collect(l, "simulation.workloads", "workload", WORKLOADS_MAX, &workloads);
+	loader_check_simulation(l);
 }

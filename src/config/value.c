@@ -20,15 +20,17 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The units of a kind: those used for writing first, largest first, down to factor 1. */
+/* The units of a kind: those used for writing first, largest first, down to factor 1 or the last. */
 struct measure {
 	const char *units_text;
+	const char *base; /* what there must be a whole number of */
 	struct unit units[8];
 };
 
 static const struct measure measures[CONFIG_KIND_COUNT] = {
-	[CONFIG_KIND_INTEGER] = { "", { { "", 1 } } },
+	[CONFIG_KIND_INTEGER] = { "", "", { { "", 1 } } },
 	[CONFIG_KIND_SIZE] = { "sizes end in B, KiB, MiB, GiB, kB, MB or GB",
+			       "bytes",
 			       { { "GiB", 1 << 30 },
 				 { "MiB", 1 << 20 },
 				 { "KiB", 1 << 10 },
@@ -37,13 +39,27 @@ static const struct measure measures[CONFIG_KIND_COUNT] = {
 				 { "MB", 1000000 },
 				 { "GB", 1000000000 } } },
 	[CONFIG_KIND_DURATION] = { "durations end in ns, us, ms, s, min or h",
+				   "nanoseconds",
 				   { { "h", 3600 * NS_PER_S },
 				     { "min", 60 * NS_PER_S },
 				     { "s", NS_PER_S },
 				     { "ms", NS_PER_MS },
 				     { "us", NS_PER_US },
 				     { "ns", 1 } } },
-	[CONFIG_KIND_RATE] = { "rates end in /s, k/s or M/s", { { "M/s", 1000000 }, { "k/s", 1000 }, { "/s", 1 } } },
+	[CONFIG_KIND_RATE] = { "rates end in /s, k/s or M/s",
+			       "operations per second",
+			       { { "M/s", 1000000 }, { "k/s", 1000 }, { "/s", 1 } } },
+	[CONFIG_KIND_BIT_RATE] = { "bit rates end in bit/s, kbit/s, Mbit/s or Gbit/s",
+				   "bits per second",
+				   { { "Gbit/s", 1000000000 },
+				     { "Mbit/s", 1000000 },
+				     { "kbit/s", 1000 },
+				     { "bit/s", 1 } } },
+	/* The last unit is the one that may be left out. */
+	[CONFIG_KIND_CHANCE] = { "as 2% or 0.02",
+				 "parts per billion",
+				 { { "%", CHANCE_ALWAYS / 100 }, { "", CHANCE_ALWAYS } } },
+	[CONFIG_KIND_DECIMAL] = { "as 1.5", "thousandths", { { "", 1000 } } },
 };
 
 static bool refuse(char message[VALUE_MESSAGE_MAX], const char *format, ...) FORMAT_PRINTF(2, 3);
@@ -57,13 +73,28 @@ static bool refuse(char message[VALUE_MESSAGE_MAX], const char *format, ...)
 	return false;
 }
 
+#define DECIMALS_MAX 9
+/* Exactly. */
 static void number_format(enum config_kind kind, uint64_t value, char *buf, size_t size)
 {
 	const struct unit *u = measures[kind].units;
 
-	while (u->factor != 1 && (value < u->factor || value % u->factor))
+	char decimals[DECIMALS_MAX + 2] = "";
+	uint64_t rest, unit;
+	size_t len = 0;
+
+	while (u->factor != 1 && u[1].name && (value < u->factor || value % u->factor))
 		u++;
-	snprintf(buf, size, "%llu%s", (unsigned long long)(value / u->factor), u->name);
+	rest = value % u->factor;
+	unit = u->factor;
+	if (rest)
+		decimals[len++] = '.';
+	for (; rest; rest %= unit) {
+		unit /= 10; /* what may have a rest is a power of ten */
+		MUST(unit && len <= DECIMALS_MAX);
+		decimals[len++] = (char)('0' + rest / unit);
+	}
+	snprintf(buf, size, "%llu%s%s", (unsigned long long)(value / u->factor), decimals, u->name);
 }
 
 char *config_key_range(const struct config_key *key, char buf[CONFIG_RANGE_MAX])
@@ -113,7 +144,6 @@ static const struct unit *unit_find(const struct measure *m, const char *name)
 	return NULL;
 }
 
-#define DECIMALS_MAX 9
 /* A decimal number: mantissa / divisor, a power of ten. Saturates above 2^64. Returns what follows it, NULL if it is
  * none. */
 static const char *decimal_read(const char *s, unsigned __int128 *mantissa, uint64_t *divisor)
@@ -155,7 +185,7 @@ static bool number_parse(const struct config_key *key, const struct value_text *
 		return not_a_number(key, v, message);
 	if (*rest == ' ')
 		rest++;
-	if (!*rest && key->kind != CONFIG_KIND_INTEGER)
+	if (!*rest && !unit_find(m, ""))
 		return refuse(message, "missing unit in %s: %s", config_quote(q, v->text, v->len), m->units_text);
 	unit = unit_find(m, rest);
 	if (!unit)
@@ -164,10 +194,7 @@ static bool number_parse(const struct config_key *key, const struct value_text *
 		return out_of_range(key, v, message);
 	value *= unit->factor;
 	if (value % divisor)
-		return refuse(message, "%s is not a whole number of %s", config_quote(q, v->text, v->len),
-			      key->kind == CONFIG_KIND_DURATION ? "nanoseconds"
-			      : key->kind == CONFIG_KIND_SIZE	? "bytes"
-								: "operations per second");
+		return refuse(message, "%s is not a whole number of %s", config_quote(q, v->text, v->len), m->base);
 	value /= divisor;
 	if ((negative && value) || value < key->min || value > key->max)
 		return out_of_range(key, v, message);
@@ -293,7 +320,7 @@ static bool string_store(const struct config_key *key, const struct value_text *
 		return refuse(message, "longer than %u characters", key->width - 1);
 	if (key->kind == CONFIG_KIND_NAME   ? !name_valid(v, message)
 	    : key->kind == CONFIG_KIND_HOST ? !host_valid(v, message)
-					    : !path_valid(v, message))
+					    : key->kind != CONFIG_KIND_FILE && !path_valid(v, message))
 		return false;
 	memcpy(field, v->text, v->len + 1);
 	if (key->kind != CONFIG_KIND_HOST)
@@ -346,6 +373,20 @@ static bool secret_store(const struct value_text *v, struct siphash_key *field, 
 	return true;
 }
 
+void value_print(const struct config_key *key, const void *section, char *buf, size_t size)
+{
+	uint64_t value = 0;
+
+	MUST(key->width <= sizeof(value));
+	memcpy(&value, (const uint8_t *)section + key->offset, key->width); /* as number_put() has put it */
+	if (key->kind == CONFIG_KIND_BOOLEAN)
+		snprintf(buf, size, "%s", value ? "true" : "false");
+	else if (key->kind == CONFIG_KIND_CHOICE)
+		snprintf(buf, size, "%s", key->choices[value]);
+	else
+		number_format(key->kind, value, buf, size);
+}
+
 bool value_is_plain(enum config_kind kind)
 {
 	switch (kind) {
@@ -353,6 +394,9 @@ bool value_is_plain(enum config_kind kind)
 	case CONFIG_KIND_SIZE:
 	case CONFIG_KIND_DURATION:
 	case CONFIG_KIND_RATE:
+	case CONFIG_KIND_BIT_RATE:
+	case CONFIG_KIND_CHANCE:
+	case CONFIG_KIND_DECIMAL:
 	case CONFIG_KIND_BOOLEAN:
 	case CONFIG_KIND_CHOICE:
 	case CONFIG_KIND_ADDRESS:
@@ -360,6 +404,7 @@ bool value_is_plain(enum config_kind kind)
 	case CONFIG_KIND_HOST:
 	case CONFIG_KIND_PATH:
 	case CONFIG_KIND_PATH_PREFIX:
+	case CONFIG_KIND_FILE:
 	case CONFIG_KIND_SECRET:
 		return true;
 	default:
@@ -380,6 +425,7 @@ bool value_store(const struct config_key *key, const struct value_text *v, void 
 	case CONFIG_KIND_HOST:
 	case CONFIG_KIND_PATH:
 	case CONFIG_KIND_PATH_PREFIX:
+	case CONFIG_KIND_FILE:
 		return string_store(key, v, field, message);
 	case CONFIG_KIND_ADDRESS:
 		return address_store(v, field, message);

@@ -55,6 +55,9 @@ static int load_text(struct config *c, struct log *log, const char *text)
 	"pools: [{name: web, backends: [web1, web2]}]\n" \
 	"rules: [{pool: web}]\n"
 
+/* Behind HEAD: a world in which time passes; its workloads follow on line 6. */
+#define WORLD "simulation: {links: {client: {delay: 1ms}},\n workloads: "
+
 static struct config config;
 static struct log errors;
 
@@ -319,7 +322,7 @@ static const struct {
 	{ HEAD "switch: {isn: cookie}\nquirks: all\n", "5:15: isn: cookie contradicts quirk P3, which is crc32\n" },
 	/* YAML itself */
 	{ HEAD "a: &x 1\n", "5:1: unknown key \"a\"; a configuration has vip, backends, pools, rules, frontends, http, "
-			    "offload, switch, agent, timeouts, quirks, seed, secret\n"
+			    "offload, switch, agent, timeouts, simulation, live, quirks, seed, secret\n"
 			    "5:4: anchors (&name) are not supported; write the value out\n" },
 	{ HEAD "seed: *x\n",
 	  "5:7: aliases (*name) are not supported; write the value out (quoted, if it begins with *)\n" },
@@ -328,7 +331,7 @@ static const struct {
 	{ HEAD "http:\n\tmax_head: 1KiB\n", "6:1: tab character: YAML indents with spaces only\n" },
 	{ HEAD "x:\n  - *.example.org\n",
 	  "5:1: unknown key \"x\"; a configuration has vip, backends, pools, rules, frontends, http, offload, switch, "
-	  "agent, timeouts, quirks, seed, secret\n"
+	  "agent, timeouts, simulation, live, quirks, seed, secret\n"
 	  "6:6: a value that begins with * needs quotes, as \"*.example.org\"\n" },
 	{ HEAD "seed: @x\n", "5:7: a value that begins with @, ` or % needs quotes\n" },
 	{ HEAD "secret: \"a\\0b\"\n", "5:9: a NUL character in a string\n" },
@@ -340,13 +343,56 @@ static const struct {
 	  "5:1: YAML: did not find expected node content while parsing a flow node\n" },
 	{ HEAD "x: [[[[[[[[[[[[[[[[[\n",
 	  "5:1: unknown key \"x\"; a configuration has vip, backends, pools, rules, frontends, http, offload, switch, "
-	  "agent, timeouts, quirks, seed, secret\n"
+	  "agent, timeouts, simulation, live, quirks, seed, secret\n"
 	  "5:19: nested more than 16 levels deep\n" },
 	{ HEAD "# \xc3\xa9 \xff\n", "5:5: not UTF-8 text: invalid leading UTF-8 octet (0xff)\n" },
 	{ HEAD "seed: \x01\n", "5:7: not UTF-8 text: control characters are not allowed (0x01)\n" },
 	{ "\xff\xfe"
 	  "v",
 	  "1:1: not UTF-8 text: invalid leading UTF-8 octet (0xff)\n" },
+	/* worlds that cannot be */
+	{ HEAD "simulation: {workloads: []}\n", "5:25: workloads: the list is empty\n" },
+	{ HEAD "simulation: {workloads: [{name: a, think: 1ms}]}\n",
+	  "5:26: arrival: a closed loop needs something that takes time: a link with a delay or a rate, a core, a "
+	  "think "
+	  "time\n"
+	  "5:36: unknown key \"think\" here; did you mean simulation.workloads[].clients.think?\n" },
+	{ HEAD WORLD "[{name: a}, {name: a}]}\n", "6:32: duplicate name \"a\"; line 6 has a workload of that name\n" },
+	{ HEAD "simulation: {workloads: [{name: a}]}\n", "5:26: arrival: a closed loop needs something that takes "
+							 "time: a link with a delay or a rate, a core, a think "
+							 "time\n" },
+	{ HEAD WORLD "[{name: a, arrival: poisson}]}\n", "6:33: arrival: poisson needs a rate\n" },
+	{ HEAD WORLD "[{name: a, arrival: poisson, rate: 0/s}]}\n",
+	  "6:33: arrival: poisson needs a rate\n6:48: rate: \"0/s\" is out of range (1/s to 10M/s)\n" },
+	{ HEAD WORLD "[{name: a, rate: 5/s}]}\n", "6:30: rate: only arrival: poisson has one\n" },
+	{ HEAD WORLD "[{name: a, uploads: {chance: 2%}}]}\n",
+	  "6:42: chance: uploads of 0 bytes are none; set size too\n" },
+	{ HEAD WORLD "[{name: a, hosts: [a.org, \"*.b.org\"]}]}\n",
+	  "6:39: hosts: a request names one host, without a wildcard\n" },
+	{ HEAD WORLD "[{name: a, responses: {sizes: table}}]}\n",
+	  "6:43: sizes: table needs a list of sizes in `table`\n" },
+	{ HEAD WORLD "[{name: a, responses: {sizes: table, table: [{size: 1B, share: 0}]}}]}\n",
+	  "6:76: share: \"0\" is out of range (1 to 1000000)\n" },
+	{ HEAD WORLD "[{name: a, responses: {sizes: lognormal, size: 0B}}]}\n",
+	  "6:60: size: the median of a lognormal is not 0\n" },
+	{ HEAD WORLD "[{name: a, responses: {size: 65GiB}}]}\n",
+	  "6:42: size: \"65GiB\" is out of range (0B to 64GiB)\n" },
+	{ HEAD WORLD "[{name: a, responses: {sizes: file}}]}\n",
+	  "6:43: sizes: file needs the name of one in `file`\n" },
+	{ HEAD WORLD "[{name: a, responses: {sizes: file, file: /nonexistent}}]}\n",
+	  "6:55: file: /nonexistent: No such file or directory\n" },
+	{ HEAD WORLD "[{name: a, connections: 1000000}]}\n",
+	  "5:13: clients: 1000000 connections at once need more addresses: 50000 fit on each\n" },
+	{ HEAD "simulation: {links: {client: {rate: 0bit/s, loss: 101%}}}\n",
+	  "5:37: rate: \"0bit/s\" is out of range (1kbit/s to 1000Gbit/s)\n"
+	  "5:51: loss: \"101%\" is out of range (0 to 100%)\n" },
+	{ HEAD "simulation: {links: {client: {loss: 0.00000001%}}}\n",
+	  "5:37: loss: \"0.00000001%\" is not a whole number of parts per billion\n" },
+	{ HEAD "simulation: {faults: [{what: backend_dead, index: 2}, {what: frontend_kill, index: 2}, "
+	       "{what: table_full, index: 1}]}\n",
+	  "5:51: index: there is no backend 2; they count from 0 to 1\n"
+	  "5:84: index: there is no front-end 2; they count from 0 to 1\n"
+	  "5:114: index: there is no switch 1; they count from 0 to 0\n" },
 };
 
 START_TEST(wrong_file)
@@ -500,8 +546,10 @@ START_TEST(byte_order_mark)
 {
 	ck_assert_int_eq(load_text(&config, &errors, "\xef\xbb\xbf" HEAD), 0);
 	load_text(&config, &errors, "\xef\xbb\xbfxx: 1\n" HEAD);
-	ck_assert_str_eq(errors.text, "1:1: unknown key \"xx\"; a configuration has vip, backends, pools, rules, "
-				      "frontends, http, offload, switch, agent, timeouts, quirks, seed, secret\n");
+	ck_assert_str_eq(errors.text,
+			 "1:1: unknown key \"xx\"; a configuration has vip, backends, pools, rules, "
+			 "frontends, http, offload, switch, agent, timeouts, simulation, live, quirks, seed, "
+			 "secret\n");
 }
 END_TEST
 
@@ -552,6 +600,9 @@ static const struct {
 } ready[] = {
 	{ "configs/minimal.yaml", 1, 65536, 0, STRICTNESS_LENIENT, ISN_COOKIE },
 	{ "configs/paper.yaml", 2, 1433600, 0, STRICTNESS_STRICT, ISN_COOKIE },
+	{ "configs/traffic1.yaml", 2, 65536, 0, STRICTNESS_STRICT, ISN_COOKIE },
+	{ "configs/traffic2.yaml", 2, 65536, 0, STRICTNESS_STRICT, ISN_COOKIE },
+	{ "configs/traffic3.yaml", 2, 65536, 0, STRICTNESS_STRICT, ISN_COOKIE },
 	{ "configs/as-published.yaml", 1, 143360, QUIRKS_ALL, STRICTNESS_LENIENT, ISN_CRC32 },
 };
 
@@ -655,7 +706,7 @@ END_TEST
 /* The row that docs/configuration.md must have for a key. */
 static void reference_row(const char *path, const struct config_key *key, char *row, size_t size)
 {
-	char range[CONFIG_RANGE_MAX * 2] = "", preset[64] = "";
+	char range[512] = "", preset[64] = "";
 	size_t at = 0;
 
 	if (key->choices) {
