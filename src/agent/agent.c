@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* agent.c: the model of a backend's agent (paper §4.1): who is translated, for how long.
+/* agent.c: the model of a backend's agent (agent.h; paper §4.1): who is translated, for how long.
  *
  * How numbers change is splice.h's business; here are the table of pairs, the special SYN's door,
  * and the end of a pair. Seq map and diff map share one entry: L is known from the special SYN on
@@ -59,7 +59,8 @@ struct link {
 	uint32_t prev, next;
 };
 
-struct agent {
+struct agent_model {
+	struct agent agent;
 	struct entry *entries; /* 1..entries_max */
 	struct link *links;
 	uint32_t *buckets;
@@ -71,21 +72,21 @@ struct agent {
 	struct siphash_key tag_key;
 	uint64_t timeouts_ns[LIST_COUNT];
 	uint32_t quirks;
-	uint8_t index, announced_wscale;
+	uint8_t announced_wscale;
 	struct agent_stats stats;
 };
 
-static bool has_quirk(const struct agent *a, enum quirk q)
+static bool has_quirk(const struct agent_model *a, enum quirk q)
 {
 	return a->quirks & QUIRK_BIT(q);
 }
 
-static uint32_t list_head(const struct agent *a, unsigned list)
+static uint32_t list_head(const struct agent_model *a, unsigned list)
 {
 	return a->entries_max + 1 + list;
 }
 
-static void list_remove(struct agent *a, uint32_t i)
+static void list_remove(struct agent_model *a, uint32_t i)
 {
 	struct link *l = &a->links[i];
 
@@ -93,7 +94,7 @@ static void list_remove(struct agent *a, uint32_t i)
 	a->links[l->next].prev = l->prev;
 }
 
-static void list_append(struct agent *a, uint32_t i, unsigned list)
+static void list_append(struct agent_model *a, uint32_t i, unsigned list)
 {
 	uint32_t head = list_head(a, list), last = a->links[head].prev;
 
@@ -108,7 +109,7 @@ static unsigned list_of(const struct splice *s)
 }
 
 /* Puts the pair where its flags and the time say. */
-static void entry_move(struct agent *a, uint32_t i, uint64_t now_ns)
+static void entry_move(struct agent_model *a, uint32_t i, uint64_t now_ns)
 {
 	struct splice *s = &a->entries[i].splice;
 
@@ -118,7 +119,7 @@ static void entry_move(struct agent *a, uint32_t i, uint64_t now_ns)
 }
 
 /* A packet of the pair was seen. Moving it touches its neighbours' memory, so it is not done for each. */
-static void entry_touch(struct agent *a, uint32_t i, uint64_t now_ns)
+static void entry_touch(struct agent_model *a, uint32_t i, uint64_t now_ns)
 {
 	const struct splice *s = &a->entries[i].splice;
 
@@ -142,7 +143,7 @@ static bool key_equal(const struct splice_key *x, const struct splice_key *y)
 	       x->local_port == y->local_port;
 }
 
-static inline uint32_t *bucket_of(const struct agent *a, const struct splice_key *key)
+static inline uint32_t *bucket_of(const struct agent_model *a, const struct splice_key *key)
 {
 	uint64_t client = (uint64_t)key->client_addr << 16 | key->client_port;
 	uint64_t local = (uint64_t)key->local_addr << 16 | key->local_port;
@@ -151,7 +152,7 @@ static inline uint32_t *bucket_of(const struct agent *a, const struct splice_key
 }
 
 /* The pair's number, or 0. */
-static inline uint32_t entry_find(const struct agent *a, const struct splice_key *key)
+static inline uint32_t entry_find(const struct agent_model *a, const struct splice_key *key)
 {
 	uint32_t i = *bucket_of(a, key);
 
@@ -161,7 +162,7 @@ static inline uint32_t entry_find(const struct agent *a, const struct splice_key
 }
 
 /* A zeroed entry for a pair that has none, or 0 if all are in use. */
-static uint32_t entry_insert(struct agent *a, const struct splice_key *key)
+static uint32_t entry_insert(struct agent_model *a, const struct splice_key *key)
 {
 	uint32_t *bucket = bucket_of(a, key);
 	uint32_t i = a->unused;
@@ -180,7 +181,7 @@ static uint32_t entry_insert(struct agent *a, const struct splice_key *key)
 	return i;
 }
 
-static void entry_remove(struct agent *a, uint32_t i)
+static void entry_remove(struct agent_model *a, uint32_t i)
 {
 	uint32_t *at = bucket_of(a, &a->entries[i].key);
 
@@ -194,7 +195,7 @@ static void entry_remove(struct agent *a, uint32_t i)
 }
 
 /* As entry_insert(), but in a full table the pair that ended first gives way. */
-static uint32_t entry_claim(struct agent *a, const struct splice_key *key)
+static uint32_t entry_claim(struct agent_model *a, const struct splice_key *key)
 {
 	uint32_t head = list_head(a, LIST_LINGER), i = entry_insert(a, key);
 
@@ -204,41 +205,20 @@ static uint32_t entry_claim(struct agent *a, const struct splice_key *key)
 	return entry_insert(a, key);
 }
 
-struct agent *agent_create(const struct config *config, unsigned index)
+static struct agent_model *model_of(struct agent *a)
 {
-	struct agent *a = calloc(1, sizeof(*a));
-	uint32_t max = config->agent.entries_max, buckets = 1;
-
-	MUST(index < config->backend_count && max >= 1);
-	if (!a)
-		return NULL;
-	while (buckets < max)
-		buckets *= 2;
-	a->entries_max = max;
-	a->bucket_mask = buckets - 1;
-	a->entries = aligned_alloc(sizeof(struct entry), ((size_t)max + 1) * sizeof(struct entry));
-	a->links = calloc((size_t)max + 1 + LIST_COUNT, sizeof(struct link));
-	a->buckets = calloc(buckets, sizeof(uint32_t));
-	if (!a->entries || !a->links || !a->buckets) {
-		agent_free(a);
-		return NULL;
-	}
-	for (unsigned list = 0; list < LIST_COUNT; list++)
-		a->links[list_head(a, list)] = (struct link){ list_head(a, list), list_head(a, list) };
-	a->address = config->backends[index].address;
-	a->index = (uint8_t)index;
-	a->tag_key = config->tag_key;
-	a->timeouts_ns[LIST_IDLE] = config->timeouts.established_ns;
-	a->timeouts_ns[LIST_LINGER] = config->timeouts.linger_ns;
-	a->quirks = config->quirks;
-	a->announced_wscale = config_has_quirk(config, QUIRK_P2) ? WSCALE_AS_PUBLISHED : config->sw.wscale;
-	return a;
+	return (struct agent_model *)a;
 }
 
-void agent_free(struct agent *a)
+static const struct agent_model *model_of_const(const struct agent *a)
 {
-	if (!a)
-		return;
+	return (const struct agent_model *)a;
+}
+
+static void model_free(struct agent *agent)
+{
+	struct agent_model *a = model_of(agent);
+
 	free(a->entries);
 	free(a->links);
 	free(a->buckets);
@@ -263,7 +243,7 @@ static void segment_finish(struct packet *p, const struct splice_segment *g)
 	p->phv.window = be16_to(tcp->window);
 }
 
-static void options_find(const struct agent *a, const struct splice_segment *g, struct splice_options *o)
+static void options_find(const struct agent_model *a, const struct splice_segment *g, struct splice_options *o)
 {
 	splice_options_find(g, o);
 	if (has_quirk(a, QUIRK_A7)) {
@@ -301,11 +281,11 @@ static void turn_into_reset(struct packet *p)
 	p->len = p->phv.l4_at + TCP_HDR_MIN;
 	MUST(headers_parse(p) == DROP_NONE);
 	p->fate = FATE_REPLY;
-	p->note.remark = "agent map full: special SYN answered with RST";
+	p->note.remark = AGENT_REMARK_FULL;
 }
 
 /* A special SYN whose tag is right. */
-static void announce(struct agent *a, struct packet *p, uint8_t tag_at, uint64_t now_ns)
+static void announce(struct agent_model *a, struct packet *p, uint8_t tag_at, uint64_t now_ns)
 {
 	struct splice_key key = key_make(p->phv.src, p->phv.dst);
 	struct splice_segment g;
@@ -325,20 +305,20 @@ static void announce(struct agent *a, struct packet *p, uint8_t tag_at, uint64_t
 	}
 	s = &a->entries[i].splice;
 	ready = s->flags & SPLICE_READY;
-	p->note.remark = "special SYN again: nothing new";
+	p->note.remark = AGENT_REMARK_SYN_AGAIN;
 	options_find(a, &g, &o);
 	if (ready && has_quirk(a, QUIRK_A3)) {
 		p->note.remark = "special SYN: old Δ kept (quirk A3)";
 	} else if (splice_announce(s, &g, &o, a->announced_wscale)) {
 		a->stats.renewed += ready;
-		p->note.remark = ready ? "special SYN: L stored, Δ will be renewed" : "special SYN: L stored";
+		p->note.remark = ready ? AGENT_REMARK_SYN_RENEWS : AGENT_REMARK_SYN;
 	}
 	entry_move(a, i, now_ns);
 	splice_plain_syn(&g, TCP_HDR_MIN + tag_at, &o);
 	segment_finish(p, &g);
 }
 
-static void ingress_syn(struct agent *a, struct packet *p, uint64_t now_ns)
+static void ingress_syn(struct agent_model *a, struct packet *p, uint64_t now_ns)
 {
 	const uint8_t *options = packet_tcp_options(p), *tag;
 	struct tcp_options o;
@@ -349,14 +329,14 @@ static void ingress_syn(struct agent *a, struct packet *p, uint64_t now_ns)
 		return; /* somebody's own business, or another experiment (RFC 6994 §3) */
 	if (!special_syn_check(&a->tag_key, p->phv.src, p->phv.dst, p->phv.seq, p->phv.ack, tag, o.tag_len)) {
 		a->stats.bad_tags++;
-		p->note.remark = "wrong tag: passes as it is";
+		p->note.remark = AGENT_REMARK_BAD_TAG;
 		return;
 	}
 	announce(a, p, o.tag_at, now_ns);
 }
 
 /* Notes the packet's time, and the end of the connection if that was it. */
-static void entry_follow(struct agent *a, uint32_t i, enum splice_end end, uint64_t now_ns)
+static void entry_follow(struct agent_model *a, uint32_t i, enum splice_end end, uint64_t now_ns)
 {
 	struct splice *s = &a->entries[i].splice;
 
@@ -385,7 +365,7 @@ static void note_translated(struct packet *p, const struct splice *s)
 }
 
 /* Returns true if an ICMP error was about one of our pairs and has been shifted. */
-static bool translate_icmp(struct agent *a, struct packet *p, enum splice_direction dir)
+static bool translate_icmp(struct agent_model *a, struct packet *p, enum splice_direction dir)
 {
 	uint8_t *icmp = p->data + p->phv.l4_at, *end = p->data + p->phv.payload_at + p->phv.payload_len;
 	struct splice_key key;
@@ -395,21 +375,22 @@ static bool translate_icmp(struct agent *a, struct packet *p, enum splice_direct
 		return false;
 	splice_icmp(&a->entries[i].splice, icmp, at, end, dir);
 	note_translated(p, &a->entries[i].splice);
-	p->note.remark = "ICMP error: quoted numbers shifted";
+	p->note.remark = AGENT_REMARK_ICMP;
 	return true; /* anybody can send one, so it does not count as a sign of life */
 }
 
 /* Parses a packet that arrives at either side. False if there is no transport header to look at. */
-static bool receive(const struct agent *a, struct packet *p)
+static bool receive(const struct agent_model *a, struct packet *p)
 {
 	p->fate = FATE_FORWARD;
 	p->drop = DROP_NONE;
-	p->note = (struct packet_note){ .backend = a->index };
+	p->note = (struct packet_note){ .backend = a->agent.index };
 	return headers_parse(p) == DROP_NONE && p->phv.l4_at;
 }
 
-BREAKABLE void agent_prefetch(const struct agent *a, const struct packet *p, bool ingress)
+static void model_prefetch(const struct agent *agent, const struct packet *p, bool ingress)
 {
+	const struct agent_model *a = model_of_const(agent);
 	const struct ipv4_hdr *ip = packet_ip(p);
 	const struct tcp_hdr *tcp = packet_tcp(p);
 	struct splice_key key;
@@ -421,8 +402,9 @@ BREAKABLE void agent_prefetch(const struct agent *a, const struct packet *p, boo
 	PREFETCH(&a->entries[*bucket_of(a, &key)]);
 }
 
-void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns)
+static void model_ingress(struct agent *agent, struct packet *p, uint64_t now_ns)
 {
+	struct agent_model *a = model_of(agent);
 	struct splice_segment g;
 	struct splice_options o;
 	struct splice_key key;
@@ -463,7 +445,7 @@ void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns)
 }
 
 /* True if the SYN-ACK answers the pair's special SYN; then Δ is known, and a pair that had ended is none. */
-static bool egress_synack(struct agent *a, struct packet *p, uint32_t i, const struct splice_segment *g,
+static bool egress_synack(struct agent_model *a, struct packet *p, uint32_t i, const struct splice_segment *g,
 			  uint64_t now_ns)
 {
 	struct splice *s = &a->entries[i].splice;
@@ -476,12 +458,13 @@ static bool egress_synack(struct agent *a, struct packet *p, uint32_t i, const s
 	if (!splice_learn(s, g, &o))
 		return false;
 	entry_move(a, i, now_ns);
-	p->note.remark = was_ready ? "SYN-ACK again: leaves with SEQ L" : "SYN-ACK: Δ learned, leaves with SEQ L";
+	p->note.remark = was_ready ? AGENT_REMARK_SYNACK_AGAIN : AGENT_REMARK_SYNACK;
 	return true;
 }
 
-BREAKABLE void agent_egress(struct agent *a, struct packet *p, uint64_t now_ns)
+static void model_egress(struct agent *agent, struct packet *p, uint64_t now_ns)
 {
+	struct agent_model *a = model_of(agent);
 	struct splice_options o = { 0 };
 	struct splice_segment g;
 	struct splice_key key;
@@ -515,11 +498,13 @@ BREAKABLE void agent_egress(struct agent *a, struct packet *p, uint64_t now_ns)
 		a->stats.translated_out++;
 		note_translated(p, s);
 	}
+	if (!p->phv.fragment)
+		a->stats.challenge_acks += splice_is_challenge(s, &seen);
 	entry_follow(a, i, p->phv.fragment ? SPLICE_GOES_ON : splice_track_egress(s, &seen), now_ns);
 }
 
 /* When the list's first pair is due. */
-static uint64_t list_due(const struct agent *a, unsigned list)
+static uint64_t list_due(const struct agent_model *a, unsigned list)
 {
 	uint32_t first = a->links[list_head(a, list)].next;
 
@@ -528,26 +513,31 @@ static uint64_t list_due(const struct agent *a, unsigned list)
 	return a->entries[first].splice.last_ns + a->timeouts_ns[list] + a->timeouts_ns[list] / TOUCH_SHARE;
 }
 
-uint64_t agent_next_wake(const struct agent *a)
+static uint64_t model_next_wake(const struct agent *agent)
 {
+	const struct agent_model *a = model_of_const(agent);
+
 	return MIN(list_due(a, LIST_IDLE), list_due(a, LIST_LINGER));
 }
 
-void agent_sweep(struct agent *a, uint64_t now_ns)
+static void model_sweep(struct agent *agent, uint64_t now_ns)
 {
+	struct agent_model *a = model_of(agent);
+
 	for (; list_due(a, LIST_LINGER) <= now_ns;)
 		entry_remove(a, a->links[list_head(a, LIST_LINGER)].next);
 	for (; list_due(a, LIST_IDLE) <= now_ns; a->stats.removed_idle++)
 		entry_remove(a, a->links[list_head(a, LIST_IDLE)].next);
 }
 
-const struct agent_stats *agent_stats(const struct agent *a)
+static const struct agent_stats *model_stats(const struct agent *agent)
 {
-	return &a->stats;
+	return &model_of_const(agent)->stats;
 }
 
-bool agent_lookup(const struct agent *a, struct endpoint client, uint32_t *delta)
+static bool model_lookup(const struct agent *agent, struct endpoint client, uint32_t *delta)
 {
+	const struct agent_model *a = model_of_const(agent);
 	struct splice_key key = key_make(client, a->address);
 	uint32_t i = entry_find(a, &key);
 
@@ -555,4 +545,54 @@ bool agent_lookup(const struct agent *a, struct endpoint client, uint32_t *delta
 		return false;
 	*delta = a->entries[i].splice.delta;
 	return true;
+}
+
+static const char *model_trouble(const struct agent *agent)
+{
+	(void)agent;
+	return NULL;
+}
+
+static const struct agent_ops model_ops = {
+	.name = "model",
+	.free = model_free,
+	.prefetch = model_prefetch,
+	.ingress = model_ingress,
+	.egress = model_egress,
+	.next_wake = model_next_wake,
+	.sweep = model_sweep,
+	.stats = model_stats,
+	.lookup = model_lookup,
+	.trouble = model_trouble,
+};
+
+struct agent *agent_create(const struct config *config, unsigned index)
+{
+	struct agent_model *a = calloc(1, sizeof(*a));
+	uint32_t max = config->agent.entries_max, buckets = 1;
+
+	MUST(index < config->backend_count && max >= 1);
+	if (!a)
+		return NULL;
+	while (buckets < max)
+		buckets *= 2;
+	a->agent = (struct agent){ .ops = &model_ops, .index = (uint8_t)index };
+	a->entries_max = max;
+	a->bucket_mask = buckets - 1;
+	a->entries = aligned_alloc(sizeof(struct entry), ((size_t)max + 1) * sizeof(struct entry));
+	a->links = calloc((size_t)max + 1 + LIST_COUNT, sizeof(struct link));
+	a->buckets = calloc(buckets, sizeof(uint32_t));
+	if (!a->entries || !a->links || !a->buckets) {
+		model_free(&a->agent);
+		return NULL;
+	}
+	for (unsigned list = 0; list < LIST_COUNT; list++)
+		a->links[list_head(a, list)] = (struct link){ list_head(a, list), list_head(a, list) };
+	a->address = config->backends[index].address;
+	a->tag_key = config->tag_key;
+	a->timeouts_ns[LIST_IDLE] = config->timeouts.established_ns;
+	a->timeouts_ns[LIST_LINGER] = config->timeouts.linger_ns;
+	a->quirks = config->quirks;
+	a->announced_wscale = config_has_quirk(config, QUIRK_P2) ? WSCALE_AS_PUBLISHED : config->sw.wscale;
+	return &a->agent;
 }

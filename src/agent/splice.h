@@ -48,6 +48,7 @@ _Static_assert(sizeof(struct splice_key) == 12, "kernel/user contract");
 #define SPLICE_SERVER_DONE 0x0040 /* the server's FIN is acknowledged */
 #define SPLICE_CLOSING 0x0080	  /* ended; kept for stray retransmissions */
 #define SPLICE_ANNOUNCED 0x0100	  /* client_isn and shown are known; always set in a pair in use */
+#define SPLICE_PROVOKED 0x0200	  /* a challenge ACK is due */
 
 #define SPLICE_WSCALE_NONE 15
 
@@ -371,6 +372,27 @@ SPLICE_INLINE enum splice_end splice_track_end(struct splice *s)
 	return (s->flags & both) == both ? SPLICE_ENDED_FIN : SPLICE_GOES_ON;
 }
 
+/* Notes that the client's segment is one that the server answers with a challenge ACK, which tells a wrong Δ
+ * (RFC 5961 §3.2, §5): a RST that is not exactly at RCV.NXT, an acknowledgement of what was never sent. Others that
+ * come before the answer change nothing: a NIC hands over many at once. */
+SPLICE_INLINE void splice_provoke(struct splice *s, _Bool provoked)
+{
+	if (provoked)
+		s->flags |= SPLICE_PROVOKED;
+}
+
+/* True if the server's segment, not yet tracked, is a challenge ACK: a bare one that answers a provocation, or
+ * one where a SYN-ACK was due (RFC 5961 §4: the special SYN met the socket of an older connection). */
+SPLICE_INLINE _Bool splice_is_challenge(struct splice *s, const struct splice_seen *seen)
+{
+	_Bool due = s->flags & SPLICE_PROVOKED || !(s->flags & SPLICE_READY);
+
+	if (!due || seen->seq_len || (seen->tcp_flags & (SPLICE_ACK | SPLICE_RST)) != SPLICE_ACK)
+		return 0;
+	s->flags &= (splice_u16)~SPLICE_PROVOKED;
+	return !(s->flags & SPLICE_READY) || seen->seq == s->server_next;
+}
+
 /* Follows the client far enough to see the end of the connection. What it says is believed only
  * as far as the server would: RST at exactly RCV.NXT (RFC 5961 §3.2), which is what the server
  * acknowledged last or what the client has sent, and data within the largest window ahead. */
@@ -378,10 +400,15 @@ SPLICE_INLINE enum splice_end splice_track_ingress(struct splice *s, const struc
 {
 	splice_u32 end = seq_add(seen->seq, seen->seq_len);
 
-	if (seen->tcp_flags & SPLICE_RST)
-		return seen->seq == s->server_ack || seen->seq == s->client_next ? SPLICE_ENDED_RST : SPLICE_GOES_ON;
+	if (seen->tcp_flags & SPLICE_RST) {
+		_Bool exact = seen->seq == s->server_ack || seen->seq == s->client_next;
+
+		splice_provoke(s, !exact && s->flags & SPLICE_READY);
+		return exact ? SPLICE_ENDED_RST : SPLICE_GOES_ON;
+	}
 	if (!(s->flags & SPLICE_READY))
 		return SPLICE_GOES_ON;
+	splice_provoke(s, seen->tcp_flags & SPLICE_ACK && seq_gt(seq_add(seen->ack, s->delta), s->server_next));
 	if (seq_in(end, s->server_ack, (1u << 30) + 1)) /* RFC 7323 §2.3: windows end at 2^30 */
 		splice_track_sent(s, &s->client_next, end, seen->tcp_flags & SPLICE_FIN,
 				  SPLICE_CLIENT_FIN | SPLICE_CLIENT_DONE);

@@ -2,17 +2,19 @@
 /* agent.bpf.c: the agent in the kernel: XDP on ingress, TC on egress, around splice.h.
  *
  * Who is translated, and for how long, is what src/agent/agent.c says, packet for packet; a test runs both side
- * by side. What it cannot do as the model does:
+ * by side. It has no quirks.
  *
- *   - Idle and ended pairs are removed by a sweep of user space (kernel_agent.h), not by bpf_timer: a timer per
- *     pair would be armed again by every packet, and the sweep needs no more than the pairs' last_ns.
- *   - In a full map no ended pair gives way: a hash map cannot be searched here. The special SYN is refused
- *     until the sweep has made room.
- *   - No quirks.
+ * Nobody in user space is needed to keep the map clean: every pair has a timer, set when the pair is announced and
+ * again when it ends, not by packets between; when it fires and the pair is not due, it is set for when it would
+ * be. Where time is virtual, its host sweeps instead (kernel_agent.h). In a full map the pair that ended first gives
+ * way: agent_ended is their queue. Entries are added when a pair ends and whenever one that has ended is seen
+ * again, never taken out of the middle; what no longer holds is skipped, and goes when the pair goes.
  *
  * A header is copied to scratch memory, changed there, and written back. So one body serves both hooks, frames
  * in fragments (xdp.frags, GSO) are no special case, and the verifier, which knows the scratch memory's size,
- * follows splice.h without bounds of packets. The pair's lock is held while its numbers are used.
+ * follows splice.h without bounds of packets. Linux copies for XDP since 5.18, when it got fragments; before, frames
+ * are in one piece and are read directly. agent_has_frags says which code the verifier shall see. The pair's lock is
+ * held while its numbers are used.
  *
  * Whatever is not ours passes untouched: XDP_PASS, TC_ACT_UNSPEC (the next program decides). */
 #include <linux/bpf.h>
@@ -20,7 +22,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "miresga/agent_maps.h"
+#include "../agent/agent_maps.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -36,10 +38,17 @@ enum {
 	/* header, the largest quoted IPv4 header, and what splice_icmp() may touch of the quoted segment */
 	ICMP_MIN = 8,
 	ICMP_SEEN = ICMP_MIN + IP_MAX + SPLICE_TCP_MIN,
+	CLOCK_OF_TIMERS = 1, /* CLOCK_MONOTONIC, as bpf_ktime_get_ns() */
+	EVICT_TRIES = 16,
+	TRIM_TRIES = 4,
+	EEXIST = 17,
 	TAG_LEN = 12,
 	TAG_EXPERIMENT = 0x4d52,
 	OPTION_EXPERIMENT = 253,
 };
+
+/* Set before loading: does this kernel have bpf_xdp_load_bytes() (5.18)? */
+const volatile __u8 agent_has_frags = 1;
 
 struct ipv4 {
 	__u8 version_ihl, tos;
@@ -49,6 +58,10 @@ struct ipv4 {
 	__u32 src, dst;
 };
 _Static_assert(sizeof(struct ipv4) == IP_MIN, "wire format");
+
+struct mac_pair {
+	__u16 dst[3], src[3];
+} __attribute__((aligned(4)));
 
 /* Large enough for any offset that a byte can hold, and what is read from there. */
 struct scratch {
@@ -81,6 +94,12 @@ struct {
 } agent_pairs SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 102400);
+	__uint(value_size, sizeof(struct agent_ended));
+} agent_ended SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
@@ -109,21 +128,61 @@ struct frame {
 	_Bool fragment;
 };
 
+/* The frame at this offset, if `len` bytes are there in one piece. Offsets that a header can begin at are below 128. */
+INLINE __u8 *frame_at(const struct frame *f, __u32 at, __u64 len)
+{
+	struct xdp_md *ctx = f->ctx;
+	__u8 *p = (void *)(long)ctx->data;
+
+	__asm__ volatile("" : "+r"(at));
+	p += at & 127;
+	return p + len > (__u8 *)(long)ctx->data_end ? 0 : p;
+}
+
+/* Copies between a frame in one piece and memory, by words and the bytes left over. */
+INLINE long direct_copy(const struct frame *f, __u32 at, __u8 *bytes, __u64 len, _Bool to_frame)
+{
+	__u8 *end = (__u8 *)(long)((struct xdp_md *)f->ctx)->data_end, *p = frame_at(f, at, 0);
+	__u64 i = 0;
+
+	for (; p && i < ICMP_SEEN / 4 && 4 * i + 4 <= len; i++, p += 4) {
+		if (p + 4 > end)
+			return -1;
+		if (to_frame)
+			*(__u32 *)(void *)p = *(__u32 *)(void *)(bytes + 4 * i);
+		else
+			*(__u32 *)(void *)(bytes + 4 * i) = *(__u32 *)(void *)p;
+	}
+	for (i *= 4; p && i < ICMP_SEEN && i < len; i++, p++) {
+		if (p + 1 > end)
+			return -1;
+		if (to_frame)
+			*p = bytes[i];
+		else
+			bytes[i] = *p;
+	}
+	return p ? 0 : -1;
+}
+
 INLINE long frame_load(const struct frame *f, __u32 at, void *to, __u64 len)
 {
-	return f->dir == SPLICE_INGRESS ? bpf_xdp_load_bytes(f->ctx, at, to, (__u32)len)
-					: bpf_skb_load_bytes(f->ctx, at, to, (__u32)len);
+	if (f->dir == SPLICE_EGRESS)
+		return bpf_skb_load_bytes(f->ctx, at, to, (__u32)len);
+	return agent_has_frags ? bpf_xdp_load_bytes(f->ctx, at, to, (__u32)len) : direct_copy(f, at, to, len, 0);
 }
 
 INLINE long frame_store(const struct frame *f, __u32 at, void *from, __u64 len)
 {
-	return f->dir == SPLICE_INGRESS ? bpf_xdp_store_bytes(f->ctx, at, from, (__u32)len)
-					: bpf_skb_store_bytes(f->ctx, at, from, (__u32)len, 0);
+	if (f->dir == SPLICE_EGRESS)
+		return bpf_skb_store_bytes(f->ctx, at, from, (__u32)len, 0);
+	return agent_has_frags ? bpf_xdp_store_bytes(f->ctx, at, from, (__u32)len) : direct_copy(f, at, from, len, 1);
 }
 
-/* True if min <= len <= max. Two comparisons that the compiler cannot make one of: the verifier reads them. */
+/* True if min <= len <= max. Two comparisons that the compiler can neither make one of nor turn into "not 0", of which
+ * verifiers before Linux 6.8 learn nothing: the verifier reads them. */
 INLINE _Bool is_within(__u64 *len, __u64 min, __u64 max)
 {
+	__asm__ volatile("" : "+r"(*len));
 	if (*len < min)
 		return 0;
 	__asm__ volatile("" : "+r"(*len));
@@ -132,7 +191,11 @@ INLINE _Bool is_within(__u64 *len, __u64 min, __u64 max)
 
 INLINE __u32 frame_len(const struct frame *f)
 {
-	return f->dir == SPLICE_INGRESS ? (__u32)bpf_xdp_get_buff_len(f->ctx) : ((struct __sk_buff *)f->ctx)->len;
+	const struct xdp_md *xdp = f->ctx;
+
+	if (f->dir == SPLICE_EGRESS)
+		return ((struct __sk_buff *)f->ctx)->len;
+	return agent_has_frags ? (__u32)bpf_xdp_get_buff_len(f->ctx) : xdp->data_end - xdp->data;
 }
 
 /* Steps over up to two VLAN tags. False if this is not IPv4. */
@@ -193,7 +256,7 @@ INLINE _Bool load_tcp(struct frame *f)
 	if (len == SPLICE_TCP_MIN)
 		return 1;
 	len -= SPLICE_TCP_MIN;
-	return is_within(&len, 1, TCP_MAX - SPLICE_TCP_MIN) &&
+	return is_within(&len, 4, TCP_MAX - SPLICE_TCP_MIN) &&
 	       !frame_load(f, f->l4_at + SPLICE_TCP_MIN, h->bytes + SPLICE_TCP_MIN, len);
 }
 
@@ -326,15 +389,127 @@ INLINE _Bool tag_right(const struct agent_settings *settings, const struct splic
 	return splice_get32(tag + 4) == (__u32)(hash >> 32) && splice_get32(tag + 8) == (__u32)hash;
 }
 
+/* What a packet did to its pair: noted under the lock, carried out behind it. */
+struct follow {
+	enum splice_end end;
+	struct agent_ended ended; /* its new place in the queue; turn 0: none */
+};
+
+/* A pair's timeout, with what its last_ns may lag behind. */
+INLINE __u64 timeout_of(const struct agent_settings *settings, _Bool closing)
+{
+	__u64 ns = settings->timeouts_ns[closing ? 1 : 0];
+
+	return ns + ns / AGENT_TOUCH_SHARE;
+}
+
+/* Under the lock: the pair's time is now. */
+INLINE void pair_move(const struct frame *f, struct agent_pair *pair, struct follow *followed)
+{
+	pair->splice.last_ns = f->now_ns;
+	if (!(pair->splice.flags & SPLICE_CLOSING))
+		return;
+	followed->ended.turn = ++pair->turn;
+	followed->ended.last_ns = f->now_ns;
+}
+
+/* Behind the lock. */
+INLINE void pair_settle(const struct frame *f, const struct splice_key *key, struct agent_pair *pair,
+			struct follow *followed)
+{
+	f->counters->removed_fin += followed->end == SPLICE_ENDED_FIN;
+	f->counters->removed_rst += followed->end == SPLICE_ENDED_RST;
+	if (followed->ended.turn) {
+		followed->ended.key = *key;
+		bpf_map_push_elem(&agent_ended, &followed->ended, BPF_EXIST);
+	}
+	if (followed->end != SPLICE_GOES_ON && !f->settings->now_ns)
+		bpf_timer_start(&pair->timer, timeout_of(f->settings, 1), 0);
+}
+
+/* Does the queue's entry tell the pair's last place? */
+INLINE _Bool ended_holds(const struct agent_ended *ended)
+{
+	const struct agent_pair *pair = bpf_map_lookup_elem(&agent_pairs, &ended->key);
+
+	return pair && pair->splice.flags & SPLICE_CLOSING && pair->turn == ended->turn &&
+	       pair->splice.last_ns == ended->last_ns;
+}
+
+/* In a full map the pair that ended first gives way. False if none has ended. */
+INLINE _Bool pairs_make_room(const struct frame *f)
+{
+	struct agent_ended ended;
+
+	for (int i = 0; i < EVICT_TRIES && !bpf_map_pop_elem(&agent_ended, &ended); i++) {
+		if (!ended_holds(&ended) || bpf_map_delete_elem(&agent_pairs, &ended.key))
+			continue;
+		f->counters->gave_way++;
+		return 1;
+	}
+	return 0;
+}
+
+/* Entries that no longer hold leave the queue's front. Two CPUs at once may take one that does: its pair goes by its
+ * timer then, as all do whose place is not needed. */
+INLINE void ended_trim(void)
+{
+	struct agent_ended ended;
+
+	for (int i = 0; i < TRIM_TRIES && !bpf_map_peek_elem(&agent_ended, &ended) && !ended_holds(&ended); i++)
+		bpf_map_pop_elem(&agent_ended, &ended);
+}
+
+/* A pair may be due. A special SYN that renews it at this very moment is lost with it; the front-end sends another. */
+static int pair_timer_fires(void *map, struct splice_key *key, struct agent_pair *pair)
+{
+	__u32 zero = 0;
+	struct agent_settings *settings = bpf_map_lookup_elem(&agent_settings, &zero);
+	struct agent_counters *counters = bpf_map_lookup_elem(&agent_counters, &zero);
+	_Bool closing = pair->splice.flags & SPLICE_CLOSING;
+	__u64 due_ns, now_ns = bpf_ktime_get_ns();
+
+	if (!settings || !counters)
+		return 0;
+	due_ns = pair->splice.last_ns + timeout_of(settings, closing);
+	if (due_ns > now_ns) {
+		bpf_timer_start(&pair->timer, due_ns - now_ns, 0);
+		return 0;
+	}
+	bpf_map_delete_elem(map, key);
+	if (closing)
+		ended_trim();
+	else
+		counters->removed_idle++;
+	return 0;
+}
+
+/* A pair without a timer would stay for ever. */
+INLINE _Bool pair_timer_set(const struct frame *f, struct agent_pair *pair)
+{
+	return f->settings->now_ns ||
+	       (!bpf_timer_init(&pair->timer, &agent_pairs, CLOCK_OF_TIMERS) &&
+		!bpf_timer_set_callback(&pair->timer, pair_timer_fires) &&
+		!bpf_timer_start(&pair->timer, timeout_of(f->settings, 0), 0));
+}
+
 /* The pair of a special SYN, made if there is none; NULL if the map is full. */
-INLINE struct agent_pair *pair_claim(const struct splice_key *key)
+INLINE struct agent_pair *pair_claim(const struct frame *f, const struct splice_key *key)
 {
 	struct agent_pair fresh = { 0 }, *pair = bpf_map_lookup_elem(&agent_pairs, key);
+	long error;
 
 	if (pair)
 		return pair;
-	bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&agent_pairs, key);
+	fresh.splice.last_ns = f->now_ns;
+	error = bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
+	if (error && error != -EEXIST && pairs_make_room(f))
+		error = bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
+	pair = bpf_map_lookup_elem(&agent_pairs, key);
+	if (!pair || error || pair_timer_set(f, pair))
+		return pair;
+	bpf_map_delete_elem(&agent_pairs, key);
+	return 0;
 }
 
 INLINE __u16 sum_fold(__u32 sum)
@@ -383,23 +558,25 @@ INLINE void reset_tcp(const struct frame *f, const struct splice_key *key, __u32
 INLINE int refuse(const struct frame *f, const struct splice_key *key)
 {
 	struct splice_seen seen = seen_of(f);
-	__u8 *bytes = f->scratch->bytes, mac[12];
+	__u8 *bytes = f->scratch->bytes;
+	struct mac_pair mac, turned;
 	__u64 ihl = f->ihl;
 	__u16 total;
 
 	f->counters->refused_full++;
 	if (!is_within(&ihl, IP_MIN, IP_MAX) || frame_load(f, f->l3_at, bytes, ihl) ||
-	    frame_load(f, 0, mac, sizeof(mac)))
+	    frame_load(f, 0, &mac, sizeof(mac)))
 		return XDP_PASS;
 	__builtin_memcpy(bytes + 12, &key->local_addr, sizeof(__u32));
 	__builtin_memcpy(bytes + 16, &key->client_addr, sizeof(__u32));
 	total = __builtin_bswap16((__u16)(ihl + SPLICE_TCP_MIN));
 	__builtin_memcpy(bytes + 2, &total, sizeof(total));
 	bytes[10] = bytes[11] = 0;
+	turned = (struct mac_pair){ { mac.src[0], mac.src[1], mac.src[2] }, { mac.dst[0], mac.dst[1], mac.dst[2] } };
 	reset_tcp(f, key, seq_add(seen.seq, seen.seq_len));
 	agent_reset_sums(f->scratch, (__u32)ihl);
 	if (frame_store(f, f->l3_at, bytes, ihl) || frame_store(f, f->l4_at, bytes + IP_MAX, SPLICE_TCP_MIN) ||
-	    frame_store(f, 0, mac + 6, 6) || frame_store(f, 6, mac, 6))
+	    frame_store(f, 0, &turned, sizeof(turned)))
 		return XDP_PASS;
 	return bpf_xdp_adjust_tail(f->ctx, (int)(f->l4_at + SPLICE_TCP_MIN - frame_len(f))) ? XDP_DROP : XDP_TX;
 }
@@ -408,6 +585,7 @@ INLINE int refuse(const struct frame *f, const struct splice_key *key)
 INLINE int ingress_syn(const struct frame *f, const struct splice_key *key)
 {
 	struct splice_segment g = segment_of(f->scratch);
+	struct follow followed = { 0 };
 	struct agent_pair *pair;
 	_Bool ready, renewed;
 	__u8 announced_wscale;
@@ -420,7 +598,7 @@ INLINE int ingress_syn(const struct frame *f, const struct splice_key *key)
 		return XDP_PASS;
 	}
 	f->counters->special_syns++;
-	pair = pair_claim(key);
+	pair = pair_claim(f, key);
 	if (!pair)
 		return refuse(f, key);
 	agent_options(f->scratch);
@@ -428,44 +606,40 @@ INLINE int ingress_syn(const struct frame *f, const struct splice_key *key)
 	bpf_spin_lock(&pair->lock);
 	ready = pair->splice.flags & SPLICE_READY;
 	renewed = splice_announce(&pair->splice, &g, &f->scratch->options, announced_wscale);
-	pair->splice.last_ns = f->now_ns;
+	pair_move(f, pair, &followed);
 	bpf_spin_unlock(&pair->lock);
+	pair_settle(f, key, pair, &followed);
 	f->counters->renewed += ready && renewed;
 	splice_plain_syn(&g, f->scratch->tag_at, &f->scratch->options);
 	segment_finish(f, &g);
 	return XDP_PASS;
 }
 
-/* Notes the packet's time, and the end of the connection if that was it; under the pair's lock. Returns the end
- * if it is news. As entry_follow(): what is nearly up to date is not written. */
-INLINE enum splice_end pair_follow(const struct frame *f, struct splice *s, enum splice_end end,
-				   const __u64 touch_ns[2])
+/* Notes the packet's time, and the end of the connection if that was it; under the pair's lock. As entry_follow():
+ * what is nearly up to date is not written. */
+INLINE void pair_follow(const struct frame *f, struct agent_pair *pair, struct follow *followed,
+			const __u64 touch_ns[2])
 {
-	_Bool closing = s->flags & SPLICE_CLOSING;
+	_Bool closing = pair->splice.flags & SPLICE_CLOSING;
 
-	if (end == SPLICE_GOES_ON || closing) {
-		if (f->now_ns - s->last_ns >= (closing ? touch_ns[1] : touch_ns[0]))
-			s->last_ns = f->now_ns;
-		return SPLICE_GOES_ON;
+	if (followed->end == SPLICE_GOES_ON || closing) {
+		followed->end = SPLICE_GOES_ON;
+		if (f->now_ns - pair->splice.last_ns >= (closing ? touch_ns[1] : touch_ns[0]))
+			pair_move(f, pair, followed);
+		return;
 	}
-	s->flags |= SPLICE_CLOSING;
-	s->last_ns = f->now_ns;
-	return end;
+	pair->splice.flags |= SPLICE_CLOSING;
+	pair_move(f, pair, followed);
 }
 
-INLINE void count_end(const struct frame *f, enum splice_end end)
-{
-	f->counters->removed_fin += end == SPLICE_ENDED_FIN;
-	f->counters->removed_rst += end == SPLICE_ENDED_RST;
-}
-
-INLINE void ingress_tcp(const struct frame *f, struct agent_pair *pair)
+INLINE void ingress_tcp(const struct frame *f, const struct splice_key *key, struct agent_pair *pair)
 {
 	struct splice_segment g = segment_of(f->scratch);
 	struct splice_seen seen = seen_of(f);
 	struct splice *s = &pair->splice;
-	__u64 touch_ns[2] = { f->settings->touch_ns[0], f->settings->touch_ns[1] };
-	enum splice_end end;
+	__u64 touch_ns[2] = { f->settings->timeouts_ns[0] / AGENT_TOUCH_SHARE,
+			      f->settings->timeouts_ns[1] / AGENT_TOUCH_SHARE };
+	struct follow followed = { 0 };
 	_Bool ready;
 
 	agent_options(f->scratch);
@@ -473,37 +647,42 @@ INLINE void ingress_tcp(const struct frame *f, struct agent_pair *pair)
 	ready = s->flags & SPLICE_READY;
 	if (ready)
 		splice_ingress(s, &g, &f->scratch->options);
-	end = pair_follow(f, s, f->fragment ? SPLICE_GOES_ON : splice_track_ingress(s, &seen), touch_ns);
+	followed.end = f->fragment ? SPLICE_GOES_ON : splice_track_ingress(s, &seen);
+	pair_follow(f, pair, &followed, touch_ns);
 	bpf_spin_unlock(&pair->lock);
-	count_end(f, end);
+	pair_settle(f, key, pair, &followed);
 	if (!ready)
 		return;
 	f->counters->translated_in++;
 	segment_finish(f, &g);
 }
 
-INLINE void egress_tcp(const struct frame *f, struct agent_pair *pair)
+INLINE void egress_tcp(const struct frame *f, const struct splice_key *key, struct agent_pair *pair)
 {
 	struct splice_segment g = segment_of(f->scratch);
 	struct splice_seen seen = seen_of(f);
 	struct splice *s = &pair->splice;
-	__u64 touch_ns[2] = { f->settings->touch_ns[0], f->settings->touch_ns[1] };
-	enum splice_end end = SPLICE_GOES_ON;
-	_Bool ready = 0;
+	__u64 touch_ns[2] = { f->settings->timeouts_ns[0] / AGENT_TOUCH_SHARE,
+			      f->settings->timeouts_ns[1] / AGENT_TOUCH_SHARE };
+	struct follow followed = { 0 };
+	_Bool ready = 0, challenge = 0;
 
 	agent_options(f->scratch);
 	bpf_spin_lock(&pair->lock);
 	/* A SYN-ACK that answers no special SYN is not ours. */
 	if (!(seen.tcp_flags & SPLICE_SYN) || splice_learn(s, &g, &f->scratch->options)) {
 		if (seen.tcp_flags & SPLICE_SYN)
-			s->last_ns = f->now_ns;
+			pair_move(f, pair, &followed);
 		ready = s->flags & SPLICE_READY;
 		if (ready)
 			splice_egress(s, &g, &f->scratch->options);
-		end = pair_follow(f, s, f->fragment ? SPLICE_GOES_ON : splice_track_egress(s, &seen), touch_ns);
+		challenge = !f->fragment && splice_is_challenge(s, &seen);
+		followed.end = f->fragment ? SPLICE_GOES_ON : splice_track_egress(s, &seen);
+		pair_follow(f, pair, &followed, touch_ns);
 	}
 	bpf_spin_unlock(&pair->lock);
-	count_end(f, end);
+	pair_settle(f, key, pair, &followed);
+	f->counters->challenge_acks += challenge;
 	if (!ready)
 		return;
 	f->counters->translated_out++;
@@ -565,7 +744,8 @@ INLINE _Bool receive(struct frame *f)
 	return f->proto == PROTO_TCP && load_tcp(f);
 }
 
-SEC("xdp.frags")
+/* The flag that lets it see fragments is set where the kernel knows it. */
+SEC("xdp")
 int agent_ingress(struct xdp_md *ctx)
 {
 	struct frame f = { .ctx = ctx, .dir = SPLICE_INGRESS };
@@ -583,7 +763,7 @@ int agent_ingress(struct xdp_md *ctx)
 		return flags & SPLICE_ACK ? XDP_PASS : ingress_syn(&f, &key);
 	pair = bpf_map_lookup_elem(&agent_pairs, &key);
 	if (pair)
-		ingress_tcp(&f, pair);
+		ingress_tcp(&f, &key, pair);
 	return XDP_PASS;
 }
 
@@ -602,7 +782,7 @@ int agent_egress(struct __sk_buff *ctx)
 		return TC_ACT_UNSPEC;
 	pair = bpf_map_lookup_elem(&agent_pairs, &key);
 	if (pair)
-		egress_tcp(&f, pair);
+		egress_tcp(&f, &key, pair);
 	return TC_ACT_UNSPEC;
 }
 
