@@ -7,6 +7,7 @@
 #ifndef MIRESGA_CHECKSUM_H
 #define MIRESGA_CHECKSUM_H
 
+#include "miresga/base.h"
 #include "miresga/wire.h"
 
 /* RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m'). Works on the stored (big-endian) values directly,
@@ -28,6 +29,18 @@ static inline be16 csum_update32(be16 check, be32 from, be32 to)
 
 	check = csum_update16(check, (WIRE_FORCE be16)(uint16_t)f, (WIRE_FORCE be16)(uint16_t)t);
 	return csum_update16(check, (WIRE_FORCE be16)(uint16_t)(f >> 16), (WIRE_FORCE be16)(uint16_t)(t >> 16));
+}
+
+/* The TCP checksum of a segment of which one endpoint changes; address (by the pseudo-header) and port are covered.
+ * A `partial` one (struct packet) is the pseudo-header's sum alone, not complemented: the port is not in it. */
+static inline be16 csum_update_endpoint(be16 check, struct endpoint from, struct endpoint to, bool partial)
+{
+	if (partial) {
+		check = (WIRE_FORCE be16)(uint16_t) ~(WIRE_FORCE uint16_t)check;
+		check = csum_update32(check, from.addr, to.addr);
+		return (WIRE_FORCE be16)(uint16_t) ~(WIRE_FORCE uint16_t)check;
+	}
+	return csum_update16(csum_update32(check, from.addr, to.addr), from.port, to.port);
 }
 
 /* Replaces `len` bytes at `field`, which lies `offset` bytes into the data that `check` covers

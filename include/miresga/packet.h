@@ -82,11 +82,14 @@ struct packet {
 	uint16_t ingress_port, egress_port;
 	uint8_t fate;	    /* enum packet_fate */
 	uint8_t drop;	    /* enum drop_reason */
-	uint8_t size_class; /* of the pool */
-	uint32_t frame;	    /* number in the trace, from 1; 0: made by the pipeline */
-	uint32_t cut;	    /* payload bytes of that frame before this packet's (the host's) */
-	uint32_t host_tag;  /* the host's own; 0 in what the pipeline makes */
-	uint32_t cause;	    /* frame 0: number of the frame at hand when it was made, 0: a timer's (the world's) */
+	uint8_t size_class; /* of the pool, or PACKET_OF_HOST */
+	/* The TCP checksum field holds the sum of the pseudo-header alone (not complemented): whoever sends the frame
+	 * completes it. Packets of real interfaces may be so, as long as they have crossed no wire. */
+	bool checksum_partial;
+	uint32_t frame;	   /* number in the trace, from 1; 0: made by the pipeline */
+	uint32_t cut;	   /* payload bytes of that frame before this packet's (the host's) */
+	uint32_t host_tag; /* the host's own; 0 in what the pipeline makes */
+	uint32_t cause;	   /* frame 0: number of the frame at hand when it was made, 0: a timer's (the world's) */
 	struct packet *next;
 	struct phv phv;
 	struct packet_note note;
@@ -165,6 +168,8 @@ struct batch {
 
 /* Pool: two size classes, full-size Ethernet frames (PACKET_SMALL bytes) and 64 KiB frames. */
 #define PACKET_SMALL 1920
+/* In size_class: descriptor and frame are the host's own; packet_free() does nothing but clear `data`. */
+#define PACKET_OF_HOST 0xff
 struct packet_pool;
 /* `small_count` and `large_count` packets; NULL if memory is short. */
 struct packet_pool *packet_pool_create(uint32_t small_count, uint32_t large_count);

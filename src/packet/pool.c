@@ -134,7 +134,12 @@ BREAKABLE void packet_free(struct packet_pool *pool, struct packet *p)
 
 	if (!p)
 		return;
-	MUST(p->data && p->size_class < CLASS_COUNT);
+	MUST(p->data);
+	if (p->size_class == PACKET_OF_HOST) {
+		p->data = NULL;
+		return;
+	}
+	MUST(p->size_class < CLASS_COUNT);
 	c = &pool->classes[p->size_class];
 	MUST(p >= c->packets && p < c->packets + c->count);
 	FRAME_FORBID(c->frames + (size_t)(p - c->packets) * SLOT_SIZE(c->room), SLOT_SIZE(c->room));
