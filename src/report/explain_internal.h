@@ -44,7 +44,6 @@ struct explain_hop {
 	uint8_t body;  /* enum http_body */
 	uint16_t status;
 	uint64_t body_length;
-	uint8_t state_was; /* of the flow's FSM, as far as packets told; FSM_STATE_COUNT: unknown */
 	uint32_t client_isn, switch_isn;
 	char request[EXPLAIN_REQUEST_LINE]; /* the payload's first line, if it is HTTP's; else "" */
 };
@@ -122,7 +121,6 @@ struct explain {
 	uint32_t last_frontend_hop; /* event that operations asked now belong to, or EXPLAIN_NONE */
 	struct explain_verdict *verdicts;
 	uint32_t verdict_count, verdict_room;
-	uint8_t state[REPLAY_FINDINGS_MAX];
 	bool faulty[REPLAY_FINDINGS_MAX];
 	/* The line that an unfinished request head of `head_flow` began with. */
 	struct explain_flow head_flow;

@@ -76,25 +76,30 @@ static json_t *lines_json(const struct explain *e, const struct explain_event *e
 	return l.list;
 }
 
+static void add_steps(json_t *o, const struct packet_transition *steps, unsigned count)
+{
+	json_t *fsm = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(fsm,
+				      json_pack("{s:s, s:s, s:s}", "state", fsm_state_name(steps[i].state), "event",
+						fsm_event_name(steps[i].event), "next", fsm_state_name(steps[i].next)));
+	if (count)
+		json_object_set(o, "fsm", fsm);
+	json_decref(fsm);
+}
+
 static void hop_decisions(json_t *o, const struct explain_hop *h)
 {
 	bool at_switch = h->tap == TAP_CLIENT				? h->towards_server
 			 : h->tap == TAP_FRONTEND || h->tap == TAP_WIRE ? !h->towards_server
 									: false;
-	json_t *fsm = json_array();
 
 	if (at_switch && h->phv.ether_type == ETHERTYPE_IPV4 && h->phv.steering_row < switch_steering_rows) {
 		set_text(o, "steering_row", switch_steering[h->phv.steering_row].name);
 		json_object_set_new(o, "hit", json_boolean(h->phv.hit));
 	}
-	for (unsigned i = 0; i < h->note.transitions; i++)
-		json_array_append_new(fsm,
-				      json_pack("{s:s, s:s, s:s}", "state", fsm_state_name(h->note.transition[i].state),
-						"event", fsm_event_name(h->note.transition[i].event), "next",
-						fsm_state_name(h->note.transition[i].next)));
-	if (json_array_size(fsm))
-		json_object_set(o, "fsm", fsm);
-	json_decref(fsm);
+	add_steps(o, h->note.transition, h->note.transitions);
 	if (h->note.translated)
 		set(o, "delta", h->note.delta);
 }
@@ -154,6 +159,8 @@ static json_t *between_json(const struct explain *e, uint64_t first_ns)
 			continue;
 		o = json_object();
 		set(o, "time_ns", ev->now_ns > first_ns ? ev->now_ns - first_ns : 0);
+		if (ev->kind == EXPLAIN_NOTICE && ev->notice.kind == NOTICE_STEP)
+			add_steps(o, &ev->notice.step, 1);
 		json_object_set_new(o, "story", lines_json(e, ev));
 		json_array_append_new(list, o);
 	}

@@ -203,19 +203,25 @@ static void draw_operation(struct ladder *l, const struct explain_event *ev)
 	flush(l, "\033[33m");
 }
 
-/* After a front-end's hop: a new state, and what it asks of the control plane. */
+/* A new state. */
+static void draw_step(struct ladder *l, const struct packet_transition *step)
+{
+	char text[32];
+
+	if (step->state == step->next)
+		return;
+	snprintf(text, sizeof(text), "[%s]", fsm_state_name(step->next));
+	put(l, l->at[COLUMN_FRONTEND], text);
+	flush(l, "\033[36m");
+}
+
+/* After a front-end's hop: new states, and what it asks of the control plane. */
 static void draw_frontend(struct ladder *l, uint32_t hop)
 {
 	const struct explain_hop *h = &l->e->events[hop].hop;
-	char text[32];
 
-	for (unsigned i = 0; i < h->note.transitions; i++) {
-		if (h->note.transition[i].state == h->note.transition[i].next)
-			continue;
-		snprintf(text, sizeof(text), "[%s]", fsm_state_name(h->note.transition[i].next));
-		put(l, l->at[COLUMN_FRONTEND], text);
-		flush(l, "\033[36m");
-	}
+	for (unsigned i = 0; i < h->note.transitions; i++)
+		draw_step(l, &h->note.transition[i]);
 	for (uint32_t i = l->e->events[hop].next; i != EXPLAIN_NONE && l->e->events[i].kind != EXPLAIN_HOP;
 	     i = l->e->events[i].next)
 		if (l->e->events[i].kind == EXPLAIN_ASKED)
@@ -270,6 +276,13 @@ static void ladder_begin(struct ladder *l)
 	flush(l, "\033[1m");
 }
 
+/* By a timer, or an answer of the control plane. That a flow is forgotten is the end of its diagram. */
+static bool is_new_state(const struct explain_event *ev)
+{
+	return ev->kind == EXPLAIN_NOTICE && ev->notice.kind == NOTICE_STEP &&
+	       ev->notice.step.state != ev->notice.step.next && ev->notice.step.next != FSM_NONE;
+}
+
 void explain_ladder(const struct explain *e, const struct explain_style *style, const struct explain_flow *f,
 		    uint64_t first_ns)
 {
@@ -297,6 +310,10 @@ void explain_ladder(const struct explain *e, const struct explain_style *style, 
 			draw_folded(&l, &fold);
 			stamp(&l, ev->now_ns);
 			draw_operation(&l, ev);
+		} else if (is_new_state(ev) && e->request.question != EXPLAIN_PACKET) {
+			draw_folded(&l, &fold);
+			stamp(&l, ev->now_ns);
+			draw_step(&l, &ev->notice.step);
 		}
 	}
 	draw_folded(&l, &fold);

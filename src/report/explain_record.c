@@ -264,23 +264,10 @@ static void hop_fill(struct explain *e, struct explain_hop *h, const struct repl
 	h->connected = s->connected;
 	h->client_isn = s->client_isn;
 	h->switch_isn = s->switch_isn;
-	h->state_was = FSM_STATE_COUNT;
 	if (s->tap != TAP_FRONTEND || !s->towards_server)
 		return;
 	request_line(p, h->request);
 	response_head(e, h, p);
-}
-
-/* The state that the flow's packets have told of so far. */
-static void follow_state(struct explain *e, struct explain_hop *h, const struct explain_flow *f)
-{
-	int at = explain_asked_flow(e, f);
-	unsigned n = h->note.transitions;
-
-	if (at < 0 || h->tap != TAP_FRONTEND || !h->towards_server || n == 0)
-		return;
-	h->state_was = e->state[at];
-	e->state[at] = n < PACKET_TRANSITIONS ? h->note.transition[n - 1].next : FSM_STATE_COUNT;
 }
 
 /* A request that came in pieces began earlier than in the packet that completes it. */
@@ -359,7 +346,6 @@ static void on_sighting(void *ctx, const struct replay_sighting *s, uint64_t now
 	if (!ev)
 		return;
 	hop_fill(e, &ev->hop, s, &before);
-	follow_state(e, &ev->hop, &flow);
 	journey_append(e, journey, e->event_count - 1);
 	pending_settle(e, journey, at_frontend);
 	asked = explain_asked_flow(e, &flow);
@@ -384,13 +370,13 @@ static void on_notice(void *ctx, const struct frontend_notice *n, unsigned k, ui
 {
 	struct explain *e = ctx;
 	const struct explain_flow flow = { .client = n->client, .k = k };
-	bool of_reply = n->kind == NOTICE_OFFLOADED || n->kind == NOTICE_OFFLOAD_FULL;
+	bool of_no_packet = n->kind == NOTICE_OFFLOADED || n->kind == NOTICE_OFFLOAD_FULL || n->kind == NOTICE_STEP;
 	struct explain_event *ev = is_asked(e, &flow) ? event_add(e, EXPLAIN_NOTICE, &flow, now_ns) : NULL;
 
 	if (!ev)
 		return;
 	ev->notice = *n;
-	if (of_reply)
+	if (of_no_packet)
 		return;
 	if (e->pending_count == 0)
 		e->pending = e->event_count - 1;

@@ -37,7 +37,7 @@ static bool same_steps(const struct explain_hop *a, const struct explain_hop *b)
 		    m->transition[i].next != n->transition[i].next ||
 		    m->transition[i].event != n->transition[i].event || m->transition[i].state != m->transition[i].next)
 			return false;
-	return m->transitions == 0 || a->state_was == b->state_was;
+	return true;
 }
 
 static bool same_hop(const struct explain_event *x, const struct explain_event *y)
@@ -115,6 +115,7 @@ struct story {
 	const struct explain_flow *flow; /* NULL: all */
 	uint64_t first_ns;
 	struct explain_fold fold;
+	uint64_t alone_ns; /* of what the lines before tell of, if that belonged to no packet; else TIME_NEVER */
 	char where[EXPLAIN_WHERE_MAX]; /* of the line before */
 };
 
@@ -171,6 +172,7 @@ static void story_journey(struct story *s, uint32_t index)
 	if (!explain_fold_show(e, &s->fold, index))
 		return;
 	print_folded(s);
+	s->alone_ns = TIME_NEVER;
 	explain_origin(e, j, origin);
 	explain_segment_text(&first->hop, segment);
 	print_time(s, first->now_ns);
@@ -230,13 +232,27 @@ bool explain_stands_alone(const struct explain *e, uint32_t index)
 	return false;
 }
 
+/* What belongs to no packet; things of one moment stand together. */
+static void story_alone(struct story *s, const struct explain_event *ev)
+{
+	const struct explain_sink sink = { .line = story_line, .ctx = s, .verbose = s->style->verbose };
+
+	if (s->alone_ns != ev->now_ns) {
+		print_time(s, ev->now_ns);
+		fprintf(s->style->out, "between packets\n");
+		s->where[0] = '\0';
+	}
+	explain_tell(s->e, ev, &sink);
+	s->alone_ns = ev->now_ns;
+}
+
 static void story_tell(struct story *s)
 {
 	const struct explain *e = s->e;
-	const struct explain_sink sink = { .line = story_line, .ctx = s, .verbose = s->style->verbose };
 	uint32_t from, to, begin, end;
 
 	explain_span(e, s->flow, &from, &to);
+	s->alone_ns = TIME_NEVER;
 	begin = from < e->journey_count ? e->journeys[from].first : 0;
 	end = to < e->journey_count ? e->journeys[to].first : e->event_count;
 	for (uint32_t i = from ? begin : 0; i < end; i++) {
@@ -248,10 +264,7 @@ static void story_tell(struct story *s)
 			story_journey(s, ev->journey);
 		} else if (explain_stands_alone(e, i)) {
 			print_folded(s);
-			print_time(s, ev->now_ns);
-			fprintf(s->style->out, "between packets\n");
-			s->where[0] = '\0';
-			explain_tell(e, ev, &sink);
+			story_alone(s, ev);
 		}
 	}
 	print_folded(s);
@@ -330,7 +343,7 @@ static void write_drops(const struct explain *e, const struct explain_style *sty
 		counts[e->events[i].hop.drop]++;
 	}
 	for (unsigned i = 0; i < DROP_COUNT; i++) {
-		counts[i] += r->world_drops[i]; /* on a ring or for want of a packet: nobody saw those */
+		counts[i] += drop_on_the_way(i) ? 0 : r->world_drops[i]; /* for want of a packet: nobody saw those */
 		total += counts[i];
 	}
 	if (total && e->event_count)

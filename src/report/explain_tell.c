@@ -243,6 +243,17 @@ static void say_request(const struct teller *t, const struct frontend_notice *n)
 	    backend_name(t->e, n->backend), c->pools[n->pool].member_count);
 }
 
+/* A cell of the FSM. */
+static void say_step(const struct teller *t, const struct packet_transition *tr)
+{
+	if (tr->state == tr->next)
+		say(t, "fsm", "%s x %s: stays (%s)", fsm_state_name(tr->state), fsm_event_name(tr->event),
+		    event_texts[tr->event]);
+	else
+		say(t, "fsm", "%s x %s -> %s (%s)", fsm_state_name(tr->state), fsm_event_name(tr->event),
+		    fsm_state_name(tr->next), event_texts[tr->event]);
+}
+
 static void say_notice(const struct teller *t, const struct frontend_notice *n)
 {
 	char delay[TEXT_NUMBER_MAX];
@@ -269,6 +280,9 @@ static void say_notice(const struct teller *t, const struct frontend_notice *n)
 		break;
 	case NOTICE_TIMED_OUT:
 		say(t, "timed out", "the flow has ended by a timeout");
+		break;
+	case NOTICE_STEP:
+		say_step(t, &n->step);
 		break;
 	}
 }
@@ -297,19 +311,8 @@ static void say_transitions(const struct teller *t)
 {
 	const struct explain_hop *h = &t->ev->hop;
 
-	if (h->state_was < FSM_STATE_COUNT && h->note.transition[0].state != h->state_was)
-		say(t, "fsm", "meanwhile %s -> %s, by a reply of the control plane or a timer",
-		    fsm_state_name(h->state_was), fsm_state_name(h->note.transition[0].state));
-	for (unsigned i = 0; i < h->note.transitions; i++) {
-		const struct packet_transition *tr = &h->note.transition[i];
-
-		if (tr->state == tr->next)
-			say(t, "fsm", "%s x %s: stays (%s)", fsm_state_name(tr->state), fsm_event_name(tr->event),
-			    event_texts[tr->event]);
-		else
-			say(t, "fsm", "%s x %s -> %s (%s)", fsm_state_name(tr->state), fsm_event_name(tr->event),
-			    fsm_state_name(tr->next), event_texts[tr->event]);
-	}
+	for (unsigned i = 0; i < h->note.transitions; i++)
+		say_step(t, &h->note.transition[i]);
 	if (t->sink->verbose && h->note.transitions)
 		say(t, "state", "%s", state_texts[h->note.transition[h->note.transitions - 1].next]);
 }
@@ -411,7 +414,9 @@ void explain_tell(const struct explain *e, const struct explain_event *ev, const
 		return;
 	}
 	explain_where(e, ev, t.where);
-	if (h->tap == TAP_CLIENT ? !h->towards_server : h->tap == TAP_STACK && h->towards_server)
+	if (drop_on_the_way(h->drop))
+		say(&t, "", "dropped: %s: it never got here", drop_text(h->drop));
+	else if (h->tap == TAP_CLIENT ? !h->towards_server : h->tap == TAP_STACK && h->towards_server)
 		tell_end(&t);
 	else if (h->tap == TAP_FRONTEND && h->towards_server)
 		tell_frontend(&t);

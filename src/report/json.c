@@ -162,6 +162,19 @@ static json_t *backend_json(const struct replay_report *report, unsigned i)
 	return o;
 }
 
+static json_t *agent_json(const struct replay_result *r)
+{
+	json_t *o = json_object();
+	uint64_t shortened = 0;
+
+	for (unsigned i = 0; i < r->backend_count; i++)
+		shortened += r->backends[i].shortened;
+	set_text(o, "name", r->agent);
+	set(o, "shortened", shortened);
+	set_text(o, "error", r->agent_error);
+	return o;
+}
+
 static json_t *findings_json(const struct replay_result *r)
 {
 	json_t *list = json_array();
@@ -214,9 +227,14 @@ int report_replay_json(FILE *out, const struct replay_report *report)
 	json_object_set_new(document, "schema", json_string("miresga.replay/1"));
 	json_object_set_new(document, "interrupted", json_boolean(r->interrupted));
 	json_object_set_new(document, "trace", trace_json(report));
+	json_object_set_new(document, "mode", json_string(r->sessions ? "session" : "packet"));
+	json_object_set_new(document, "endpoints",
+			    json_pack("{s:I, s:I, s:I}", "segments", (json_int_t)r->segments, "retransmitted",
+				      (json_int_t)r->retransmitted, "timeouts", (json_int_t)r->timeouts));
 	json_object_set_new(document, "switch", switch_json(&r->sw));
 	json_object_set_new(document, "frontends", frontends);
 	json_object_set_new(document, "backends", backends);
+	json_object_set_new(document, "agent", agent_json(r));
 	json_object_set_new(document, "world",
 			    json_pack("{s:I, s:I, s:I, s:o}", "injected_client", (json_int_t)r->injected_client,
 				      "injected_server", (json_int_t)r->injected_server, "virtual_ns",

@@ -19,13 +19,13 @@
 enum part {
 	PART_SHARE,
 	PART_BAR,
-	PART_PACKETS,
+	PART_COUNT,
 	PART_RATE,
 	PART_LEFT,
 	PARTS,
 };
 
-static const enum part first_to_go[] = { PART_PACKETS, PART_RATE, PART_LEFT, PART_SHARE };
+static const enum part first_to_go[] = { PART_COUNT, PART_RATE, PART_LEFT, PART_SHARE };
 
 static void describe_left(const struct progress *p, char part[PART_MAX])
 {
@@ -46,11 +46,11 @@ static void describe(const struct progress *p, char parts[PARTS][PART_MAX])
 
 	if (p->total > 0)
 		snprintf(parts[PART_SHARE], PART_MAX, "%7s", text_share(p->done, p->total, number));
-	snprintf(parts[PART_PACKETS], PART_MAX, "%s packets", text_count(p->packets, number));
+	snprintf(parts[PART_COUNT], PART_MAX, "%s %s", text_count(p->count, number), p->unit);
 	if (p->elapsed_ns < SETTLED_NS)
 		return;
 	snprintf(parts[PART_RATE], PART_MAX, "%s/s",
-		 text_count((uint64_t)((double)p->packets * NS_PER_S / (double)p->elapsed_ns), number));
+		 text_count((uint64_t)((double)p->count * NS_PER_S / (double)p->elapsed_ns), number));
 	if (p->total > 0 && p->done > 0)
 		describe_left(p, parts[PART_LEFT]);
 }

@@ -9,44 +9,13 @@
 #include <string.h>
 
 #include "miresga/text.h"
+#include "rows.h"
 
 static const char *const refusal_texts[] = {
 #define X(name, key, text) [REFUSAL_##name] = text,
 	REFUSALS(X)
 #undef X
 };
-
-/* Remarks of up to 40 characters end at column 80. */
-#define LABEL_WIDTH 22
-#define VALUE_WIDTH 12
-
-enum row_kind {
-	ROW_ALWAYS,
-	ROW_IF_NONZERO,
-};
-
-static const char *color(const struct report_style *s, const char *code)
-{
-	return s->color ? code : "";
-}
-
-static void section(const struct report_style *s, const char *title, const char *remark)
-{
-	fprintf(s->out, "%s%s%s%s%s\n", color(s, "\033[1m"), title, color(s, "\033[0m"), remark[0] ? "  " : "", remark);
-}
-
-static void row_text(const struct report_style *s, const char *label, const char *value, const char *remark)
-{
-	fprintf(s->out, "  %-*s %*s%s%s\n", LABEL_WIDTH, label, VALUE_WIDTH, value, remark[0] ? "   " : "", remark);
-}
-
-static void row(const struct report_style *s, enum row_kind kind, const char *label, uint64_t value, const char *remark)
-{
-	char count[TEXT_NUMBER_MAX];
-
-	if (kind == ROW_ALWAYS || value > 0 || s->verbose)
-		row_text(s, label, text_count(value, count), remark);
-}
 
 /* A bound on what a section's heading holds: path, link type, addresses. */
 #define REMARK_MAX 512
@@ -142,6 +111,7 @@ static void report_backends(const struct report_style *s, const struct replay_re
 {
 	const struct replay_result *r = report->result;
 	char a[TEXT_NUMBER_MAX], b[TEXT_NUMBER_MAX], c[TEXT_NUMBER_MAX], d[TEXT_NUMBER_MAX];
+	uint64_t shortened = 0;
 
 	section(s, "Backends", "the servers; a flow that moved counts at each of its own");
 	fprintf(s->out, "  %-16s %10s %10s %11s %11s\n", "", "flows", "requests", "packets in", "packets out");
@@ -153,7 +123,19 @@ static void report_backends(const struct report_style *s, const struct replay_re
 		fprintf(s->out, "  %-16s %10s %10s %11s %11s\n", report->config->backends[i].name,
 			text_count(r->backend_flows[i], a), text_count(r->backend_requests[i], b),
 			text_count(st->ingress_packets, c), text_count(st->egress_packets, d));
+		shortened += st->shortened;
 	}
+	row(s, ROW_IF_NONZERO, "packets shortened", shortened, "for the agents' programs: more than they take here");
+}
+
+static void report_endpoints(const struct report_style *s, const struct replay_result *r)
+{
+	if (!r->sessions)
+		return;
+	section(s, "Endpoints", "clients and servers, that hold the recorded conversations anew");
+	row(s, ROW_ALWAYS, "segments sent", r->segments, "by both sides");
+	row(s, ROW_IF_NONZERO, "retransmitted", r->retransmitted, "");
+	row(s, ROW_IF_NONZERO, "timeouts", r->timeouts, "of retransmission timers");
 }
 
 /* Drops of all components, together by reason. */
@@ -247,6 +229,8 @@ static void say_failure(struct sentence *s, const struct replay_result *r, uint6
 		say(s, "%sthe trace is damaged", s->parts++ ? ", " : "");
 	if (r->output_error[0])
 		say(s, "%san output could not be written", s->parts++ ? ", " : "");
+	if (r->agent_error[0])
+		say(s, "%san agent did not do its work", s->parts++ ? ", " : "");
 	if (s->parts == 0)
 		say(s, "the replay did not verify");
 	say(s, "; %s of ", text_count(r->outcomes[OUTCOME_BYTE_EXACT], count));
@@ -312,6 +296,7 @@ void report_replay(const struct report_style *style, const struct replay_report 
 		report_switch(style, report);
 		report_frontends(style, r);
 		report_backends(style, report);
+		report_endpoints(style, r);
 		report_drops(style, r);
 		report_speed(style, r);
 		report_verification(style, r);

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* judge.c: the oracle: what must never be, whatever the world does.
+ *
+ * Bytes, order and backends have no excuse. The end of a connection has one if the plan of the
+ * workload asked for it, if a front-end said why, if an endpoint's TCP gave up, or if something
+ * has gone wrong in the world: a fault has begun, or more was lost than TCP is made for. What is
+ * not excused is a violation. At the very end nothing may be left.
+ *
+ * It only watches: nothing of the run depends on what it finds, but that a connection with wrong
+ * bytes is broken off. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "load.h"
+#include "miresga/tcp_options.h"
+
+void judge_violation(struct sim *sim, enum sim_violation_kind kind, struct endpoint client, const char *format, ...)
+{
+	struct sim_result *r = sim->result;
+	struct sim_violation *v = &r->violation[r->kept];
+	va_list args;
+
+	r->violations[kind]++;
+	r->violation_count++;
+	if (r->kept == SIM_VIOLATIONS_KEPT)
+		return;
+	r->kept++;
+	*v = (struct sim_violation){ .kind = kind, .time_ns = world_now(sim->world), .client = client };
+	va_start(args, format);
+	vsnprintf(v->text, sizeof(v->text), format, args);
+	va_end(args);
+}
+
+/* What a fault may do to a connection beside delaying it. Whoever has lost all it knew cannot end it in order; an
+ * outage holds it up as long as it lasts. The switch's control plane has no part in a connection's life: its faults
+ * excuse nothing. */
+static const struct {
+	bool resets;  /* and refuses */
+	bool forgets; /* the other side may be silent for ever */
+	bool stalls;  /* while it lasts */
+} excuses[SIM_FAULT_COUNT] = {
+	[SIM_FAULT_FRONTEND_KILL] = { .resets = true, .forgets = true, .stalls = true },
+	[SIM_FAULT_FRONTEND_PAUSE] = { .stalls = true },
+	[SIM_FAULT_AGENT_RESTART] = { .resets = true, .forgets = true },
+	[SIM_FAULT_BACKEND_DEAD] = { .stalls = true },
+	[SIM_FAULT_BACKEND_SLOW] = { .stalls = true },
+	[SIM_FAULT_BACKEND_REFUSES] = { .resets = true },
+	[SIM_FAULT_RING_FULL] = { .stalls = true },
+};
+
+/* Has a fault begun that resets connections? */
+static bool fault_resets(const struct sim *sim, uint64_t now_ns)
+{
+	const struct config_simulation *s = &sim->config->simulation;
+
+	for (unsigned i = 0; i < s->fault_count; i++)
+		if (s->faults[i].at_ns <= now_ns && excuses[s->faults[i].what].resets)
+			return true;
+	return false;
+}
+
+/* Is a fault to blame that nothing has come since `since_ns`? An outage is if it took a good part of that time. */
+static bool fault_stalls(const struct sim *sim, uint64_t since_ns, uint64_t now_ns)
+{
+	const struct config_simulation *s = &sim->config->simulation;
+
+	for (unsigned i = 0; i < s->fault_count; i++) {
+		const struct config_fault *f = &s->faults[i];
+		uint64_t end = f->for_ns ? f->at_ns + f->for_ns : TIME_NEVER;
+		uint64_t from = MAX(f->at_ns, since_ns), to = MIN(end, now_ns);
+
+		if (f->at_ns <= now_ns && excuses[f->what].forgets)
+			return true;
+		if (excuses[f->what].stalls && to > from && to - from > (now_ns - since_ns) / 8)
+			return true;
+	}
+	return false;
+}
+
+/* Losses that TCP gets over in time: one packet in so many. */
+#define LOSS_BEARABLE 20
+
+/* Is so much lost, or something so small, that connections may well break? */
+static bool is_rough(const struct sim *sim)
+{
+	const uint64_t *drops = world_drops(sim->world);
+	uint64_t packets = 0, lost = drops[DROP_RING_FULL] + drops[DROP_NO_PACKET];
+
+	for (unsigned i = 0; i < sim->config->frontends.count; i++) {
+		const struct frontend_stats *f = frontend_stats(world_frontend(sim->world, i));
+
+		lost += world_frontend_cpu(sim->world, i)->drops;
+		/* Tables that are too small for the load refuse new flows. */
+		if (f->drops[DROP_FLOW_TABLE_FULL] || f->drops[DROP_NO_BUFFER])
+			return true;
+	}
+	for (unsigned i = 0; i < sim->config->backend_count; i++)
+		lost += world_server_cpu(sim->world, i)->drops;
+	for (unsigned tap = TAP_CLIENT; tap <= TAP_WIRE; tap++)
+		for (unsigned up = 0; up < 2; up++) {
+			struct link_stats l;
+
+			world_link_stats(sim->world, tap, up, &l);
+			packets += l.packets;
+			lost += l.lost + l.corrupted + l.queue_drops;
+		}
+	return lost * LOSS_BEARABLE > packets;
+}
+
+static bool is_lossless(const struct sim *sim)
+{
+	const struct config_simulation *s = &sim->config->simulation;
+	const struct config_link *links[] = { &s->client_link, &s->frontend_link, &s->backend_link };
+
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (links[i]->loss || links[i]->corrupt)
+			return false;
+	return true;
+}
+
+static const char *why_refused(const struct client *c)
+{
+	return c->refusal ? refusal_key(c->refusal) : "none";
+}
+
+void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outcome, uint64_t now_ns)
+{
+	double seconds = (double)(now_ns - c->started_ns) / 1e9;
+
+	switch (outcome) {
+	case SIM_OUTCOME_RESET:
+		/* The front-end resets what it must give up, and says so; a server that gave up answers with a RST. */
+		if (c->refusal || sim->server_timeouts || fault_resets(sim, now_ns) || is_rough(sim))
+			return;
+		judge_violation(
+			sim, SIM_VIOLATION_RESET, c->local,
+			"reset %.6f s after its start, %u of %u requests answered, byte %llu of the next response",
+			seconds, c->answered, c->sent, (unsigned long long)c->read_at);
+		return;
+	case SIM_OUTCOME_TIMED_OUT:
+	case SIM_OUTCOME_GAVE_UP:
+		if (c->refusal || fault_stalls(sim, c->progress_ns, now_ns) || is_rough(sim))
+			return;
+		judge_violation(
+			sim, SIM_VIOLATION_HANG, c->local,
+			"%s %.6f s after its start, %.6f s after the last byte: %u of %u requests answered, byte "
+			"%llu of the next response",
+			sim_outcome_text(outcome), seconds, (double)(now_ns - c->progress_ns) / 1e9, c->answered,
+			c->sent, (unsigned long long)c->read_at);
+		return;
+	case SIM_OUTCOME_CLOSED:
+		if (c->peer_closed || fault_resets(sim, now_ns) || is_rough(sim))
+			return;
+		judge_violation(sim, SIM_VIOLATION_TRUNCATED, c->local, "ended with %u of %u requests answered",
+				c->answered, c->sent);
+		return;
+	default:
+		return;
+	}
+}
+
+static bool is_member(const struct config *c, unsigned pool, unsigned backend)
+{
+	for (unsigned i = 0; pool < c->pool_count && i < c->pools[pool].member_count; i++)
+		if (c->pools[pool].members[i] == backend)
+			return true;
+	return false;
+}
+
+/* May the front-end answer so? */
+static bool refusal_is_due(const struct sim *sim, const struct client *c)
+{
+	unsigned expected = exchange_target(&sim->plan, &c->asked)->expected_status;
+	uint64_t now_ns = world_now(sim->world);
+
+	if (expected != 200)
+		return c->status == expected;
+	/* Of the others only these may come by chance: a backend that refuses or is silent, a request that takes too
+	 * long. */
+	return c->refusal && (c->status == 408 || c->status == 503 || c->status == 504) &&
+	       (!is_lossless(sim) || fault_resets(sim, now_ns) || fault_stalls(sim, c->started_ns, now_ns) ||
+		is_rough(sim));
+}
+
+bool judge_response_start(struct sim *sim, struct client *c)
+{
+	const struct exchange_target *t = exchange_target(&sim->plan, &c->asked);
+
+	if (!c->response.head) {
+		judge_violation(sim, SIM_VIOLATION_RESPONSE_BYTES, c->local, "response %u begins with \"%.*s\"",
+				c->asked.number, RESPONSE_START, c->start);
+		return false;
+	}
+	if (c->status != 200) {
+		if (refusal_is_due(sim, c))
+			return true;
+		judge_violation(sim, SIM_VIOLATION_REFUSAL, c->local,
+				"request %u was answered with %u, expected %u (%s)", c->asked.number, c->status,
+				t->expected_status, why_refused(c));
+		return false;
+	}
+	if (t->expected_status != 200) {
+		judge_violation(sim, SIM_VIOLATION_REFUSAL, c->local, "request %u was served, expected %u",
+				c->asked.number, t->expected_status);
+		return false;
+	}
+	if (c->backend >= sim->config->backend_count || !is_member(sim->config, t->pool, c->backend) ||
+	    (c->last_pool == t->pool && c->last_backend != c->backend)) {
+		judge_violation(sim, SIM_VIOLATION_WRONG_BACKEND, c->local,
+				"response %u is backend %u's, expected %s of pool %s", c->asked.number, c->backend,
+				c->last_pool == t->pool ? "that of the response before" : "one",
+				sim->config->pools[t->pool].name);
+		return false;
+	}
+	return true;
+}
+
+bool judge_request(struct sim *sim, const struct serving *s, const struct exchange *x)
+{
+	const struct exchange_target *t = exchange_target(&sim->plan, x);
+	const struct client *c = client_find(sim, s->client);
+	unsigned backend = s->stack->backend;
+
+	if (t->expected_status != 200 || !is_member(sim->config, t->pool, backend)) {
+		judge_violation(sim, SIM_VIOLATION_WRONG_BACKEND, s->client,
+				"request %u reached %s, which no rule chose", x->number,
+				sim->config->backends[backend].name);
+		return false;
+	}
+	if (s->known && (x->connection != s->connection || x->number <= s->number)) {
+		judge_violation(
+			sim, SIM_VIOLATION_ORDER, s->client, "%s got request %u of connection %u behind %u of %u",
+			sim->config->backends[backend].name, x->number, x->connection, s->number, s->connection);
+		return false;
+	}
+	/* The client may have left; then it is known no more, or the next one has its port. */
+	if (c && c->connection == x->connection && x->number >= c->sent) {
+		judge_violation(sim, SIM_VIOLATION_ORDER, s->client, "%s got request %u, its client sent %u so far",
+				sim->config->backends[backend].name, x->number, c->sent);
+		return false;
+	}
+	return true;
+}
+
+void judge_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
+{
+	struct sim *sim = ctx;
+	struct client *c;
+
+	(void)now_ns;
+	if (n->kind == NOTICE_REFUSED)
+		sim->result->refused[n->refusal]++;
+	if (n->kind != NOTICE_REFUSED && n->kind != NOTICE_OFFLOADED)
+		return;
+	c = client_find(sim, n->client);
+	if (!c)
+		return;
+	if (n->kind == NOTICE_REFUSED)
+		c->refusal = n->refusal;
+	else
+		c->offloaded = true;
+}
+
+void judge_handshake(struct sim *sim, const struct packet *p, bool at_client)
+{
+	/* The PHV may still tell of the packet that this one was made of. */
+	const struct ipv4_hdr *ip = packet_ip(p);
+	const struct tcp_hdr *tcp = packet_tcp(p);
+	struct endpoint client = at_client ? endpoint_make(ip->dst, tcp->dport) : endpoint_make(ip->src, tcp->sport);
+	const struct client *c;
+	struct tcp_options o;
+
+	if (LIKELY(!(tcp->flags & TCP_SYN)))
+		return;
+	c = client_find(sim, client);
+	if (!c || !c->plan.plain)
+		return;
+	tcp_options_parse(packet_tcp_options(p), (size_t)(tcp->data_off >> 4) * 4 - TCP_HDR_MIN, &o);
+	if (o.wscale != TCP_WSCALE_NONE || o.sack_permitted || o.has_timestamps)
+		judge_violation(sim, SIM_VIOLATION_OPTIONS, client,
+				"at the %s: window scale %s, SACK %s, timestamps %s; the client "
+				"offered none of them",
+				at_client ? "client" : "server", o.wscale != TCP_WSCALE_NONE ? "yes" : "no",
+				o.sack_permitted ? "yes" : "no", o.has_timestamps ? "yes" : "no");
+}
+
+static void sweep_stack(struct sim *sim, const struct load_stack *stack, const char *who, bool corrupts)
+{
+	const struct tcp_stats *st = tcp_stack_stats(stack->tcp);
+	uint32_t left = tcp_stack_leftovers(stack->tcp);
+	struct endpoint none = { .zero = 0 };
+
+	if (left)
+		judge_violation(sim, SIM_VIOLATION_LEFTOVER, none, "%s: %u TCP connections left", who, left);
+	if (st->bad_checksums && !corrupts)
+		judge_violation(sim, SIM_VIOLATION_CHECKSUM, none, "%s got %llu segments with a wrong checksum", who,
+				(unsigned long long)st->bad_checksums);
+}
+
+void judge_sweep(struct sim *sim)
+{
+	const struct config_simulation *s = &sim->config->simulation;
+	bool corrupts = s->client_link.corrupt || s->frontend_link.corrupt || s->backend_link.corrupt;
+	struct endpoint none = { .zero = 0 };
+	uint64_t left = world_leftovers(sim->world);
+	const struct switch_stats *sw = switch_stats(world_switch(sim->world));
+	uint64_t flows = 0, agents = 0;
+
+	sweep_stack(sim, &sim->clients, "the clients", corrupts);
+	for (unsigned i = 0; i < sim->config->backend_count; i++) {
+		sweep_stack(sim, &sim->servers[i], sim->config->backends[i].name, corrupts);
+		agents += agent_stats(world_agent(sim->world, i))->entries;
+	}
+	for (unsigned i = 0; i < sim->config->frontends.count; i++)
+		flows += frontend_stats(world_frontend(sim->world, i))->flows;
+	if (left)
+		judge_violation(
+			sim, SIM_VIOLATION_LEFTOVER, none,
+			"%llu left: %llu flows, %u table entries, %u waiting operations, %llu agent entries, %u "
+			"packets",
+			(unsigned long long)left, (unsigned long long)flows, sw->entries, sw->control_depth,
+			(unsigned long long)agents, packet_pool_used(world_pool(sim->world)));
+}
