@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* replay.h: `miresga replay`: a recorded conversation played against the whole pipeline, in
- * virtual time, and the oracle's verdict on it (sim/replay/replay.c, sim/replay/oracle.c). */
+ * virtual time, and the oracle's verdict on it (sim/replay/replay.c, sim/replay/replay_oracle.c). */
 #ifndef MIRESGA_REPLAY_H
 #define MIRESGA_REPLAY_H
 
@@ -59,12 +59,19 @@ struct replay_observer {
 	void (*event)(void *ctx, const struct replay_event *e, uint64_t now_ns);
 };
 
+enum replay_mode {
+	REPLAY_PACKETS,	 /* the recorded packets, when what caused them has arrived */
+	REPLAY_SESSIONS, /* the recorded conversations, by TCP endpoints over the configured links */
+};
+
 struct replay_options {
+	enum replay_mode mode;
 	const char *trace;	    /* path or "-" */
 	const char *filter;	    /* BPF expression or NULL */
 	const struct endpoint *vip; /* NULL: the endpoint that answered most handshakes */
 	enum replay_speed speed;
 	enum trace_checksums checksums;
+	agent_create_fn *agent;	 /* who does the agents' work; NULL: the model */
 	const char *pcapng;	 /* -w, or NULL */
 	const char *streams_dir; /* --streams, or NULL; made if missing */
 	const char *flows_file;	 /* --flows, or NULL */
@@ -122,8 +129,9 @@ struct replay_result {
 	struct endpoint vip;
 	bool vip_found; /* false: no handshake in the trace */
 	bool interrupted;
-	char trace_error[TRACE_ERROR_MAX];  /* "" or where the file is damaged; results hold up to there */
-	char output_error[TRACE_ERROR_MAX]; /* "" or the first output that could not be written */
+	char trace_error[TRACE_ERROR_MAX];   /* "" or where the file is damaged; results hold up to there */
+	char output_error[TRACE_ERROR_MAX];  /* "" or the first output that could not be written */
+	char agent_error[AGENT_REFUSAL_MAX]; /* "" or why an agent has not done its work (agent_trouble()) */
 	char linktype[64];
 	/* trace */
 	struct trace_stats trace;
@@ -136,6 +144,9 @@ struct replay_result {
 	/* work */
 	uint64_t injected_client, injected_server, blocked_packets;
 	uint64_t requests;
+	/* of the endpoints that hold the conversations anew; all zero in packet mode */
+	bool sessions;
+	uint64_t segments, retransmitted, timeouts;
 	/* verdict */
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t refused_by[REFUSAL_COUNT];
@@ -149,6 +160,7 @@ struct replay_result {
 	/* wall clock */
 	double seconds;
 	uint64_t virtual_ns; /* from the first packet to the end */
+	const char *agent;   /* who did the agents' work: "model" */
 	/* copies of the components' books */
 	struct switch_stats sw;
 	uint64_t world_drops[DROP_COUNT];
@@ -165,8 +177,8 @@ struct replay_result {
 int replay_run(const struct config *config, const struct replay_options *options, struct replay_result *result,
 	       char error[TRACE_ERROR_MAX]);
 void replay_result_free(struct replay_result *result);
-/* True if a flow mismatched or stayed incomplete, a checksum broke, something leaked, the trace was damaged or an
- * output failed. */
+/* True if a flow mismatched or stayed incomplete, a checksum broke, something leaked, the trace was damaged, an
+ * output failed or an agent did. */
 bool replay_failed(const struct replay_result *result);
 
 #endif

@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "miresga/pcapng.h"
-#include "replay_internal.h"
+#include "session.h"
 
 #define PROGRESS_EVERY 4096u
 
@@ -26,7 +26,7 @@ static double wall_seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static bool replay_stopped(const struct replay *r)
+bool replay_stopped(const struct replay *r)
 {
 	return (r->options->stop && *r->options->stop && !r->input_cut) || r->out_of_memory;
 }
@@ -105,10 +105,14 @@ static void replay_packets(struct replay *r)
 		if (r->options->speed == REPLAY_TRACE)
 			replay_pace(r, started);
 		world_run(r->world, r->now_ns);
+		if (r->sessions && result->vip_packets == 1)
+			sessions_start(r);
 		replay_segment(r, &s);
 		observe_read(r, &p, &s);
 		world_run(r->world, r->now_ns);
 		replay_release_waiting(r);
+		if (r->sessions)
+			sessions_catch_up(r);
 	}
 	result->last_ns = r->now_ns;
 	/* A signal cuts a read short too: that is no damage. */
@@ -122,6 +126,10 @@ static void replay_finish(struct replay *r)
 	struct replay_result *result = r->result;
 
 	result->interrupted = r->options->stop && *r->options->stop;
+	if (r->sessions) {
+		sessions_finish(r);
+		r->now_ns = world_now(r->world);
+	}
 	if (result->packets && !replay_stopped(r)) {
 		r->now_ns += config_longest_timeout(r->config);
 		world_run(r->world, r->now_ns);
@@ -161,8 +169,14 @@ static void replay_collect(struct replay *r)
 	memcpy(result->world_drops, world_drops(r->world), sizeof(result->world_drops));
 	for (unsigned i = 0; i < result->frontend_count; i++)
 		result->frontends[i] = *frontend_stats(world_frontend(r->world, i));
-	for (unsigned i = 0; i < result->backend_count; i++)
-		result->backends[i] = *agent_stats(world_agent(r->world, i));
+	for (unsigned i = 0; i < result->backend_count; i++) {
+		const struct agent *agent = world_agent(r->world, i);
+
+		result->backends[i] = *agent_stats(agent);
+		result->agent = agent->ops->name;
+		if (agent_trouble(agent) && !result->agent_error[0])
+			snprintf(result->agent_error, sizeof(result->agent_error), "%s", agent_trouble(agent));
+	}
 }
 
 /* The VIP by option or by the trace. Returns -1 and a message on error. */
@@ -195,6 +209,13 @@ static int replay_choose_vip(struct replay *r, char error[TRACE_ERROR_MAX])
 	return 0;
 }
 
+static struct agent *replay_make_agent(void *ctx, const struct config *config, unsigned index)
+{
+	struct replay *r = ctx;
+
+	return r->options->agent(config, index, r->agent_error);
+}
+
 static int replay_open(struct replay *r, char error[TRACE_ERROR_MAX])
 {
 	const struct replay_options *o = r->options;
@@ -205,12 +226,20 @@ static int replay_open(struct replay *r, char error[TRACE_ERROR_MAX])
 	};
 	struct world_hooks hooks = {
 		.ctx = r,
-		.client_received = oracle_client_received,
-		.server_received = oracle_server_received,
-		.notice = oracle_notice,
-		.tap = o->pcapng ? taps_hook : NULL,
+		.client_received = replay_oracle_client_received,
+		.server_received = replay_oracle_server_received,
+		.notice = replay_oracle_notice,
+		.agent = o->agent ? replay_make_agent : NULL,
+		.tap = o->pcapng ? replay_taps_hook : NULL,
 	};
 
+	if (o->mode == REPLAY_SESSIONS) {
+		hooks.client_received = sessions_client_received;
+		hooks.server_received = sessions_server_received;
+		hooks.wake = sessions_run;
+		hooks.agent_restarted = sessions_agent_restarted;
+		hooks.simulated = true;
+	}
 	if (o->observer) {
 		hooks.notice = observe_notice;
 		hooks.control = observe_control;
@@ -218,12 +247,13 @@ static int replay_open(struct replay *r, char error[TRACE_ERROR_MAX])
 	}
 	r->trace = trace_open(o->trace, &trace, error);
 	r->input_cut = trace.spool && o->stop && *o->stop;
-	if (!r->trace || replay_choose_vip(r, error) || output_prepare(o, error) || (o->pcapng && taps_open(r, error)))
+	if (!r->trace || replay_choose_vip(r, error) || output_prepare(o, error) ||
+	    (o->pcapng && replay_taps_open(r, error)))
 		return -1;
 	r->expectations = calloc(EXPECTATIONS, sizeof(*r->expectations));
 	r->world = world_create(r->config, &hooks);
-	if (!r->expectations || !r->world || replay_books(r)) {
-		snprintf(error, TRACE_ERROR_MAX, "out of memory");
+	if (!r->expectations || !r->world || replay_books(r) || (o->mode == REPLAY_SESSIONS && sessions_open(r))) {
+		snprintf(error, TRACE_ERROR_MAX, "%s", r->agent_error[0] ? r->agent_error : "out of memory");
 		return -1;
 	}
 	return 0;
@@ -264,6 +294,7 @@ int replay_run(const struct config *config, const struct replay_options *options
 		replay_result_free(result);
 	}
 	pcapng_close(r.pcapng, NULL);
+	sessions_close(&r);
 	replay_free_flows(&r);
 	world_free(r.world);
 	trace_close(r.trace);
@@ -288,5 +319,5 @@ bool replay_failed(const struct replay_result *result)
 {
 	return result->outcomes[OUTCOME_MISMATCHED] || result->outcomes[OUTCOME_INCOMPLETE] ||
 	       result->checksum_errors || result->number_errors || result->wrong_backend || result->leaked ||
-	       result->trace_error[0] || result->output_error[0];
+	       result->trace_error[0] || result->output_error[0] || result->agent_error[0];
 }

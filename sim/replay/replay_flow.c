@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #include "miresga/seq.h"
-#include "replay_internal.h"
+#include "session.h"
 
 #define TABLE_FIRST 1024u
 
@@ -60,7 +60,7 @@ struct replay_flow *replay_flow_find_isn(const struct replay *r, struct endpoint
 	struct replay_flow *newest = replay_flow_find(r, client);
 
 	for (struct replay_flow *f = newest; f; f = f->older)
-		if (f->syn_seen && f->isn[SIDE_CLIENT] == isn)
+		if (f->syn_seen && isn == (f->session ? f->session->iss : f->isn[SIDE_CLIENT]))
 			return f;
 	return newest;
 }
@@ -100,7 +100,7 @@ static struct replay_flow *flow_start(struct replay *r, struct endpoint client)
 	f->k = f->older ? f->older->k + 1 : 0;
 	stream_init(&f->stream[SIDE_CLIENT]);
 	stream_init(&f->stream[SIDE_SERVER]);
-	if (f->older)
+	if (f->older && !r->sessions) /* a session may still be under way */
 		replay_flow_finish(r, f->older);
 	*place = f;
 	r->flows[r->flow_count++] = f;
@@ -437,6 +437,25 @@ static void flow_choose_synack(struct replay *r, struct replay_flow *f, const st
 	flow_enqueue(r, f, SIDE_SERVER, &other, true);
 }
 
+/* Session mode: the segment is what a conversation is made of, and is not sent. One whose side's first number is not
+ * known waits for that. */
+static void flow_converse(struct replay *r, struct replay_flow *f, enum side side, const struct segment *s, bool learnt)
+{
+	struct segment early;
+
+	if (!flow_known(f, side)) {
+		flow_enqueue(r, f, side, s, false);
+		return;
+	}
+	session_record(r, f, side, s);
+	while (learnt && !f->dead && f->queue[side].head) {
+		MUST(queued_parse(f->queue[side].head, &early));
+		session_record(r, f, side, &early);
+		if (f->queue[side].head)
+			flow_dequeue(r, f, side);
+	}
+}
+
 void replay_segment(struct replay *r, const struct segment *s)
 {
 	enum side side = endpoint_equal(s->dst, r->config->vip) ? SIDE_CLIENT : SIDE_SERVER;
@@ -471,6 +490,10 @@ void replay_segment(struct replay *r, const struct segment *s)
 		flow_record(r, f, side, s);
 	if (f->dead)
 		return;
+	if (r->sessions) {
+		flow_converse(r, f, side, s, learnt);
+		return;
+	}
 	if ((f->queue[side].head && !learnt) || flow_send(r, f, side, s) != RELEASE_SENT)
 		flow_enqueue(r, f, side, s, learnt);
 	if (f->held)
@@ -605,6 +628,7 @@ void replay_free_flows(struct replay *r)
 		free(f->other_synack);
 		free(f->syn_data);
 		free(f->served);
+		session_free(f);
 		free(f->reason);
 		free(f->fault);
 		free(f);

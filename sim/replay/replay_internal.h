@@ -7,18 +7,19 @@
  *   replay_client.c   the clients: recorded packets into the switch's sequence space
  *   replay_server.c   the servers: recorded packets out of the backends' stacks
  *   replay_serve.c    which backend serves which part of a flow; synthesised SYN-ACKs
- *   oracle.c          what arrives at the endpoints, held against the recording
+ *   replay_oracle.c          what arrives at the endpoints, held against the recording
  *   replay_verdict.c  the outcome of a flow
  *   replay_output.c   --streams and --flows
  *   replay_taps.c     -w
- *   replay_observe.c  what an observer is told */
+ *   replay_observe.c  what an observer is told
+ *   session*.c        the other mode: conversations instead of packets (session.h) */
 #ifndef SIM_REPLAY_INTERNAL_H
 #define SIM_REPLAY_INTERNAL_H
 
-#include "miresga/prng.h"
-#include "miresga/replay.h"
 #include "../tcp/segment.h"
 #include "../tcp/stream.h"
+#include "miresga/prng.h"
+#include "miresga/replay.h"
 
 /* Who sends. A stream is named by its sender too. */
 enum side {
@@ -106,6 +107,7 @@ struct replay_flow {
 	bool offloaded;
 	uint64_t offload_delay_ns;
 	uint64_t chosen[BACKENDS_MAX / 64]; /* backends that the rules chose */
+	struct session *session;	    /* session mode, else NULL */
 };
 
 /* What an endpoint must see of a recorded packet. */
@@ -130,6 +132,7 @@ struct replay {
 	struct world *world;
 	struct trace_reader *trace;
 	struct pcapng_writer *pcapng;
+	struct sessions *sessions; /* session mode, else NULL */
 	uint64_t now_ns;
 	/* flows, in order of their start, and the newest of each client */
 	struct replay_flow **flows;
@@ -142,7 +145,11 @@ struct replay {
 	uint32_t next_tag;
 	bool input_cut; /* the stop request ended a live source: what it gave is played */
 	bool out_of_memory;
+	char agent_error[AGENT_REFUSAL_MAX]; /* why there is none */
 };
+
+/* replay.c: true if the run ends early. */
+bool replay_stopped(const struct replay *r);
 
 /* replay_vip.c: the endpoint that answered the most handshakes; false if there is none. The trace is at its end after.
  */
@@ -209,12 +216,12 @@ struct serving *serving_of(struct replay *r, struct replay_flow *f, unsigned bac
 unsigned serving_at(const struct replay_flow *f, uint64_t at);
 uint8_t serving_scale(const struct replay_flow *f, const struct serving *sv);
 
-/* oracle.c: hooks of the world */
-void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns);
-void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns);
-void oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns);
+/* replay_oracle.c: hooks of the world */
+void replay_oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns);
+void replay_oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns);
+void replay_oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns);
 /* Checks the frame of a packet between the components, and counts. */
-void oracle_checksums(struct replay *r, const struct packet *p, const uint8_t *frame, uint32_t len);
+void replay_oracle_checksums(struct replay *r, const struct packet *p, const uint8_t *frame, uint32_t len);
 
 /* replay_verdict.c */
 void verdict_speak(struct replay *r, struct replay_flow *f);
@@ -230,9 +237,9 @@ void output_flows(struct replay *r);
 void output_failed(struct replay *r, const char *path);
 
 /* replay_taps.c */
-int taps_open(struct replay *r, char error[TRACE_ERROR_MAX]);
-void taps_hook(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame, uint32_t len,
-	       const struct packet *p, uint64_t now_ns);
+int replay_taps_open(struct replay *r, char error[TRACE_ERROR_MAX]);
+void replay_taps_hook(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame,
+		      uint32_t len, const struct packet *p, uint64_t now_ns);
 
 /* replay_observe.c: hooks of the world, and what the replay itself tells; nothing without an observer. */
 void observe_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame, uint32_t len,

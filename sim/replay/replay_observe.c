@@ -43,7 +43,7 @@ void observe_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_ser
 	};
 
 	if (r->pcapng)
-		taps_hook(ctx, kind, index, towards_server, frame, len, p, now_ns);
+		replay_taps_hook(ctx, kind, index, towards_server, frame, len, p, now_ns);
 	if (f) {
 		s.client = f->client;
 		s.k = f->k;
@@ -63,7 +63,7 @@ void observe_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 	const struct replay_observer *o = r->options->observer;
 	const struct replay_flow *f = replay_flow_find_isn(r, n->client, n->client_isn);
 
-	oracle_notice(ctx, n, now_ns);
+	replay_oracle_notice(ctx, n, now_ns);
 	if (o->notice)
 		o->notice(o->ctx, n, f ? f->k : 0, now_ns);
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "replay_internal.h"
+#include "session.h"
 
 const char *skip_key(enum skip_reason r)
 {
@@ -144,6 +144,8 @@ static void verdict_find(struct replay *r, struct replay_flow *f)
 	if (text[0] && f->outlived)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 "; an idle timeout had ended the flow before");
+	if (text[0] && f->session && f->session->broken)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "; %s", f->session->broken);
 	if (text[0])
 		f->reason = strdup(text);
 }

@@ -4,108 +4,23 @@
  *
  * Refuses an output that is also an input or another output: opening it would empty it.
  * Ctrl-C ends the replay early; what there is by then is printed. A second Ctrl-C kills. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "miresga/progress.h"
+#include "interrupt.h"
+#include "miresga/kernel_agent.h"
 #include "miresga/report.h"
+#include "progress_display.h"
 #include "replay_cli.h"
 
 static const struct cli_option options[] = { REPLAY_CLI_ROWS };
 
-/* The one mutable static of the program: a signal handler has no other way to be heard. */
-static struct {
-	volatile int requested;
-	struct timespec at;
-} stop;
-
-/* One Ctrl-C may arrive twice, from the terminal and from a parent that passes it on, as timeout(1) does. */
-#define SAME_CTRL_C_NS (NS_PER_S / 2)
-
-static void request_stop(int signal_number)
-{
-	struct timespec now;
-	int64_t since_ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!stop.requested) {
-		stop.at = now;
-		stop.requested = 1;
-		return;
-	}
-	since_ns = (now.tv_sec - stop.at.tv_sec) * (int64_t)NS_PER_S + now.tv_nsec - stop.at.tv_nsec;
-	if (since_ns < (int64_t)SAME_CTRL_C_NS)
-		return;
-	signal(signal_number, SIG_DFL);
-	raise(signal_number);
-}
-
-static void catch_interrupt(void)
-{
-	struct sigaction action = { .sa_handler = request_stop };
-	sigset_t both;
-
-	sigemptyset(&both);
-	sigaddset(&both, SIGINT);
-	sigaddset(&both, SIGTERM);
-	/* The handler reads what it has written: not both signals at once. */
-	action.sa_mask = both;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	/* A parent may have left them blocked. */
-	sigprocmask(SIG_UNBLOCK, &both, NULL);
-}
-
-/* The line on the terminal, drawn ten times a second; a run that ends before the first one shows none. */
-#define PROGRESS_PERIOD_NS (NS_PER_S / 10)
-
-struct progress_display {
-	uint64_t started_ns; /* of this pass over the trace: there may be one that looks for the server first */
-	uint64_t drawn_ns;   /* 0: never */
-	uint64_t packets;
-};
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void show_progress(void *ctx, uint64_t bytes_read, uint64_t bytes_total, uint64_t packets)
 {
-	struct progress_display *display = ctx;
-	uint64_t now_ns = monotonic_ns();
-	struct progress p = { .done = bytes_read, .total = bytes_total, .packets = packets, .width = 80 };
-	struct winsize size = { 0 };
-	char line[PROGRESS_LINE_MAX];
-
-	if (packets < display->packets)
-		display->started_ns = now_ns;
-	display->packets = packets;
-	if (now_ns - MAX(display->drawn_ns, display->started_ns) < PROGRESS_PERIOD_NS)
-		return;
-	display->drawn_ns = now_ns;
-	p.elapsed_ns = now_ns - display->started_ns;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		p.width = size.ws_col;
-	fprintf(stderr, "\r%s\033[K", progress_line(&p, line));
-	fflush(stderr);
-}
-
-/* A terminal that knows how to erase. */
-static bool may_show_progress(const struct cli *cli)
-{
-	const char *terminal = getenv("TERM");
-
-	return isatty(STDERR_FILENO) && !cli->globals.quiet && !(terminal && strcmp(terminal, "dumb") == 0);
+	progress_display_update(ctx, bytes_read, bytes_total, packets);
 }
 
 static int override_config(const struct cli *cli, const struct replay_cli *o, struct config *config)
@@ -228,23 +143,25 @@ static int report(const struct cli *cli, const struct replay_cli *o, const struc
 		cli_failure(cli, "%s", r->result->trace_error);
 	if (r->result->output_error[0])
 		cli_failure(cli, "%s", r->result->output_error);
+	if (r->result->agent_error[0])
+		cli_failure(cli, "%s", r->result->agent_error);
 	return replay_failed(r->result) || r->result->interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int replay_cli_run(const struct cli *cli, const struct config *config, const struct replay_options *ro,
 		   struct replay_result *result)
 {
-	struct progress_display display = { .started_ns = monotonic_ns() };
+	struct progress_display display;
 	struct replay_options watched = *ro;
 	char error[TRACE_ERROR_MAX] = "";
 	int rc;
 
-	catch_interrupt();
-	watched.progress = may_show_progress(cli) ? show_progress : NULL;
+	interrupt_catch();
+	progress_display_begin(&display, cli, "packets");
+	watched.progress = display.wanted ? show_progress : NULL;
 	watched.progress_ctx = &display;
 	rc = replay_run(config, &watched, result, error);
-	if (display.drawn_ns > 0)
-		fprintf(stderr, "\r\033[K");
+	progress_display_end(&display);
 	return rc ? cli_failure(cli, "%s", error) : EXIT_SUCCESS;
 }
 
@@ -284,12 +201,14 @@ int replay_cli_prepare(const struct cli *cli, const struct replay_cli *o, replay
 			.trace = cli->operands[0],
 			.filter = filter,
 			.vip = o->vip ? &vip : NULL,
+			.mode = (enum replay_mode)o->mode,
 			.speed = (enum replay_speed)o->speed,
 			.checksums = (enum trace_checksums)o->checksums,
+			.agent = o->agent ? kernel_agent_create : NULL,
 			.pcapng = o->pcapng,
 			.streams_dir = o->streams,
 			.flows_file = o->flows,
-			.stop = &stop.requested,
+			.stop = interrupt_requested(),
 		};
 
 		rc = job(cli, o, config, &ro);

@@ -9,7 +9,7 @@
 
 struct replay_cli {
 	const char *config_file, *vip, *pcapng, *streams, *flows;
-	int speed, checksums;
+	int mode, speed, checksums, agent;
 	struct option_list quirks;
 	bool as_published;
 	struct option_number batch, seed;
@@ -38,6 +38,12 @@ struct replay_cli {
 		  .at = offsetof(struct replay_cli, streams), \
 		  .argument = "DIR", \
 		  .help = "the bytes that were delivered, two files a flow" }, \
+		{ .name = "mode", \
+		  .kind = OPTION_CHOICE, \
+		  .at = offsetof(struct replay_cli, mode), \
+		  .choices = "packet|session", \
+		  .help = "session: TCP endpoints hold the recorded conversations anew, over the " \
+			  "configured links and faults (default: packet)" }, \
 		{ .name = "speed", \
 		  .kind = OPTION_CHOICE, \
 		  .at = offsetof(struct replay_cli, speed), \
@@ -48,6 +54,11 @@ struct replay_cli {
 		  .at = offsetof(struct replay_cli, checksums), \
 		  .choices = "complete|keep", \
 		  .help = "what to do with wrong ones in the trace (default: complete)" }, \
+		{ .name = "agent", \
+		  .kind = OPTION_CHOICE, \
+		  .at = offsetof(struct replay_cli, agent), \
+		  .choices = "model|kernel", \
+		  .help = "kernel: the agents' BPF programs work, packet by packet, in place of the model" }, \
 		{ .name = "quirk", \
 		  .kind = OPTION_LIST, \
 		  .at = offsetof(struct replay_cli, quirks), \

@@ -85,16 +85,37 @@ static struct config *load_config(const char *file)
 	return c;
 }
 
+/* How captures are replayed. */
+struct way {
+	const struct config *config;
+	enum replay_mode mode;
+};
+
+/* On each link, in each direction: 2 % lost, 5 % reordered. */
+static void make_rough(struct config *c)
+{
+	struct config_simulation *s = &c->simulation;
+	struct config_link *const links[] = { &s->client_link, &s->frontend_link, &s->backend_link };
+
+	for (unsigned i = 0; i < 3; i++) {
+		links[i]->rate = i == 0 ? 100000000 : 10000000000;
+		links[i]->delay_ns = i == 0 ? 10 * NS_PER_MS : 20 * NS_PER_US;
+		links[i]->loss = CHANCE_ALWAYS / 50;
+		links[i]->reorder = CHANCE_ALWAYS / 20;
+		links[i]->reorder_ns = links[i]->delay_ns / 2;
+	}
+}
+
 /* One capture, replayed into a temporary directory. */
 struct replayed {
 	char dir[32], flows[48];
 	struct replay_result result;
 };
 
-static void replayed_make(struct replayed *r, const struct config *c, const char *path, const char *vip)
+static void replayed_make(struct replayed *r, const struct way *way, const char *path, const char *vip)
 {
 	struct endpoint server = { 0 };
-	struct replay_options o = { .trace = path, .vip = vip ? &server : NULL };
+	struct replay_options o = { .mode = way->mode, .trace = path, .vip = vip ? &server : NULL };
 	char error[TRACE_ERROR_MAX] = "";
 
 	strncpy(r->dir, "/tmp/miresga-test.XXXXXX", sizeof(r->dir));
@@ -104,7 +125,7 @@ static void replayed_make(struct replayed *r, const struct config *c, const char
 	o.flows_file = r->flows;
 	if (vip)
 		ck_assert_int_eq(endpoint_parse(vip, &server), 0);
-	ck_assert_msg(replay_run(c, &o, &r->result, error) == 0, "%s", error);
+	ck_assert_msg(replay_run(way->config, &o, &r->result, error) == 0, "%s", error);
 }
 
 static void replayed_free(struct replayed *r)
@@ -185,7 +206,7 @@ static unsigned number_at(const struct table *t, const char *name)
 }
 
 /* One row of the manifest. */
-static void own_capture(const struct config *c, const struct table *row)
+static void own_capture(const struct way *way, const struct table *row)
 {
 	const char *file = table_get(row, "file");
 	char path[256], name[64], flows[128];
@@ -196,8 +217,8 @@ static void own_capture(const struct config *c, const struct table *row)
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(file, "."), file);
 	snprintf(path, sizeof(path), "%s/%s.pcap", traces_dir(), name);
 	snprintf(flows, sizeof(flows), "tests/traces/flows/%s.tsv", name);
-	replayed_make(&r, c, path, table_get(row, "vip"));
-	ck_assert_msg(!replay_failed(&r.result), "%s with %s: %s", name, c->file,
+	replayed_make(&r, way, path, table_get(row, "vip"));
+	ck_assert_msg(!replay_failed(&r.result), "%s with %s: %s", name, way->config->file,
 		      r.result.finding_count ? r.result.findings[0].text : "checksums, leaks or outputs");
 	ck_assert_uint_eq(r.result.flows, number_at(row, "flows"));
 	ck_assert(table_open(&t, flows));
@@ -233,17 +254,23 @@ static const struct setting {
 	const char *config;
 	bool timestamps, always;
 	uint16_t batch;
+	enum replay_mode mode;
+	bool rough;
 } settings[] = {
-	{ "configs/minimal.yaml", false, false, 0 },
-	{ "configs/paper.yaml", false, false, 0 },
-	{ "configs/paper.yaml", true, false, 1 },
-	{ "configs/minimal.yaml", true, true, 256 },
+	{ "configs/minimal.yaml", false, false, 0, REPLAY_PACKETS, false },
+	{ "configs/paper.yaml", false, false, 0, REPLAY_PACKETS, false },
+	{ "configs/paper.yaml", true, false, 1, REPLAY_PACKETS, false },
+	{ "configs/minimal.yaml", true, true, 256, REPLAY_PACKETS, false },
+	{ "configs/minimal.yaml", false, false, 0, REPLAY_SESSIONS, false },
+	{ "configs/minimal.yaml", false, false, 0, REPLAY_SESSIONS, true },
+	{ "configs/paper.yaml", true, false, 1, REPLAY_SESSIONS, true },
 };
 
 START_TEST(test_own)
 {
 	const struct setting *setting = &settings[_i];
 	struct config *c = load_config(setting->config);
+	const struct way way = { c, setting->mode };
 	struct table t;
 	unsigned captures = 0;
 
@@ -252,9 +279,11 @@ START_TEST(test_own)
 		c->sw.batch = setting->batch;
 	for (unsigned i = 0; setting->always && i < c->rule_count; i++)
 		c->rules[i].offload = OFFLOAD_ALWAYS;
+	if (setting->rough)
+		make_rough(c);
 	ck_assert(table_open(&t, "tests/traces/MANIFEST.tsv"));
 	while (table_next(&t)) {
-		own_capture(c, &t);
+		own_capture(&way, &t);
 		captures++;
 	}
 	/* None lies there untested. */
@@ -302,13 +331,20 @@ static unsigned shared_compare(const struct replayed *r, const char *capture, co
 	return seen;
 }
 
+/* Packets; conversations; conversations on a rough network, by different seeds. */
+#define SHARED_WAYS 5
+
 START_TEST(test_shared_real)
 {
 	struct config *c = load_config("configs/minimal.yaml");
+	const struct way way = { c, _i ? REPLAY_SESSIONS : REPLAY_PACKETS };
 	char manifest[512], path[512], flows[512];
 	struct table t;
 	unsigned seen = 0;
 
+	c->seed = (uint64_t)_i;
+	if (_i > 1)
+		make_rough(c);
 	if (!shared_path("traces/real/MANIFEST.tsv", manifest, sizeof(manifest))) {
 		free(c);
 		return;
@@ -323,7 +359,7 @@ START_TEST(test_shared_real)
 		snprintf(flows, sizeof(flows), "%.*s/flows/%.*s.tsv", dir, manifest, stem, file);
 		if (vip[0] == '[') /* IPv6: skipped and counted by a replay */
 			vip = NULL;
-		replayed_make(&r, c, path, vip);
+		replayed_make(&r, &way, path, vip);
 		ck_assert_uint_eq(r.result.outcomes[OUTCOME_MISMATCHED], 0);
 		ck_assert_uint_eq(r.result.checksum_errors + r.result.number_errors + r.result.wrong_backend, 0);
 		ck_assert_msg(r.result.leaked == 0, "%s: %u left behind", file, (unsigned)r.result.leaked);
@@ -354,7 +390,7 @@ START_TEST(test_shared_derived)
 		if (!strstr(e->d_name, ".pcap"))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		replayed_make(&r, c, path, vip);
+		replayed_make(&r, &(struct way){ c, REPLAY_PACKETS }, path, vip);
 		ck_assert_msg(!replay_failed(&r.result), "%s", e->d_name);
 		ck_assert_uint_eq(r.result.flows, 6);
 		ck_assert_msg(shared_compare(&r, "pcap2har_fhs.pcap", flows, vip) == 6, "%s", e->d_name);
@@ -380,7 +416,7 @@ START_TEST(test_shared_hostile)
 	if (shared_path("traces/hostile", dir, sizeof(dir)))
 		d = opendir(dir);
 	for (struct dirent *e; d && (e = readdir(d));) {
-		struct replay_options o = { .trace = path };
+		struct replay_options o = { .trace = path, .mode = (enum replay_mode)_i };
 		struct replay_result r;
 		struct stat st;
 
@@ -418,9 +454,9 @@ Suite *own_traces_suite(void)
 
 	tcase_add_loop_test(own, test_own, 0, ARRAY_LEN(settings));
 	suite_add_tcase(s, own);
-	tcase_add_test(shared, test_shared_real);
+	tcase_add_loop_test(shared, test_shared_real, 0, SHARED_WAYS);
 	tcase_add_test(shared, test_shared_derived);
-	tcase_add_test(shared, test_shared_hostile);
+	tcase_add_loop_test(shared, test_shared_hostile, REPLAY_PACKETS, REPLAY_SESSIONS + 1);
 	suite_add_tcase(s, shared);
 	return s;
 }

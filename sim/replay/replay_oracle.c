@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* oracle.c: what reaches the endpoints, held against the recording.
+/* replay_oracle.c: what reaches the endpoints, held against the recording.
  *
  * Bytes: every payload is put at its offset of its stream and compared there (stream.c). Numbers:
  * a packet that stems from a recorded one must show its endpoint the recorded ACK, SACK edges,
@@ -34,7 +34,7 @@ static bool checksums_hold(const struct replay *r, const struct packet *p, const
 	       !segment_parse(&s, frame + ETH_HDR_LEN, len - ETH_HDR_LEN) || segment_checksums_right(s.ip, s.tcp_at);
 }
 
-void oracle_checksums(struct replay *r, const struct packet *p, const uint8_t *frame, uint32_t len)
+void replay_oracle_checksums(struct replay *r, const struct packet *p, const uint8_t *frame, uint32_t len)
 {
 	if (!checksums_hold(r, p, frame, len))
 		r->result->checksum_errors++;
@@ -169,7 +169,7 @@ static struct replay_flow *arrival(struct replay *r, enum side side, struct pack
 	return f && !f->dead && f->syn_seen ? f : NULL;
 }
 
-void oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
+void replay_oracle_client_received(void *ctx, struct packet *p, uint64_t now_ns)
 {
 	struct replay *r = ctx;
 	struct view v = { 0 };
@@ -226,7 +226,7 @@ static bool is_chosen(const struct replay_flow *f, unsigned backend, const struc
 	return false;
 }
 
-void oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns)
+void replay_oracle_server_received(void *ctx, unsigned backend, struct packet *p, uint64_t now_ns)
 {
 	struct replay *r = ctx;
 	struct view v = { 0 };
@@ -279,7 +279,7 @@ static bool is_member(const struct config_pool *pool, unsigned backend)
 	return false;
 }
 
-void oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
+void replay_oracle_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 {
 	struct replay *r = ctx;
 	struct replay_flow *f = replay_flow_find_isn(r, n->client, n->client_isn);
