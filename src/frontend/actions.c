@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-void notice_send(struct work *w, const struct flow *f, enum notice_kind kind, uint64_t delay_ns)
+static struct frontend_notice notice_about(const struct flow *f, enum notice_kind kind)
 {
-	struct frontend_notice n = {
+	return (struct frontend_notice){
 		.client = f->client,
 		.client_isn = f->client_isn,
 		.kind = (uint8_t)kind,
@@ -16,11 +16,29 @@ void notice_send(struct work *w, const struct flow *f, enum notice_kind kind, ui
 		.refusal = f->refusal,
 		.rule = f->held_rule,
 		.offload = f->offload,
-		.delay_ns = delay_ns,
 	};
+}
 
+static void notice_tell(const struct work *w, const struct frontend_notice *n)
+{
 	if (w->fe->notice)
-		w->fe->notice(w->fe->notice_ctx, &n, w->now_ns);
+		w->fe->notice(w->fe->notice_ctx, n, w->now_ns);
+}
+
+void notice_send(struct work *w, const struct flow *f, enum notice_kind kind, uint64_t delay_ns)
+{
+	struct frontend_notice n = notice_about(f, kind);
+
+	n.delay_ns = delay_ns;
+	notice_tell(w, &n);
+}
+
+void notice_send_step(struct work *w, const struct flow *f, const struct packet_transition *step)
+{
+	struct frontend_notice n = notice_about(f, NOTICE_STEP);
+
+	n.step = *step;
+	notice_tell(w, &n);
 }
 
 void flow_reset_seen(struct work *w, struct flow *f)

@@ -114,6 +114,7 @@ void flow_begin(struct work *w, struct flow *f);
 /* After a packet, a reply or a timer: fires what has become due by it, until nothing is. */
 void flow_settle(struct work *w, struct flow *f);
 void notice_send(struct work *w, const struct flow *f, enum notice_kind kind, uint64_t delay_ns);
+void notice_send_step(struct work *w, const struct flow *f, const struct packet_transition *step);
 /* A valid RST has come: books, unless the flow was over already. */
 void flow_reset_seen(struct work *w, struct flow *f);
 /* Starts the retransmission timer at its first step unless it runs; stops it. */

@@ -400,17 +400,18 @@ const char *fsm_action_name(enum fsm_action a)
 	return action_names[a];
 }
 
-/* Notes the transition on the packet at hand, for taps and explanations. */
+/* Notes the transition on the packet at hand, for taps and explanations; without one, tells it. */
 static void note_transition(struct work *w, const struct flow *f, enum fsm_event event, enum fsm_state next)
 {
+	const struct packet_transition step = { .state = f->state, .event = (uint8_t)event, .next = (uint8_t)next };
 	struct packet *p = w->packet;
 
-	if (!p)
+	if (!p) {
+		notice_send_step(w, f, &step);
 		return;
+	}
 	if (p->note.transitions < PACKET_TRANSITIONS)
-		p->note.transition[p->note.transitions++] = (struct packet_transition){ .state = f->state,
-											.event = (uint8_t)event,
-											.next = (uint8_t)next };
+		p->note.transition[p->note.transitions++] = step;
 	p->note.backend = f->backend;
 }
 

@@ -54,6 +54,23 @@ static bool acknowledges_strange(const struct flow *f, const struct packet *p)
 	return !f->s_unseen && (seq_gt(p->phv.ack, f->s_nxt) || seq_lt(p->phv.ack, f->c_ack));
 }
 
+/* As far from the next expected byte as `near`, or further. */
+static bool is_off(const struct flow *f, const struct packet *p, uint32_t near)
+{
+	return !seq_in(p->phv.seq, seq_sub(f->c_nxt, near), 2 * near);
+}
+
+/* A method and a blank (RFC 9112 §3); of an upload's segments hardly any begins so. */
+static bool begins_request(const struct packet *p)
+{
+	const uint8_t *payload = packet_payload(p);
+	uint32_t n = 0;
+
+	while (n < p->phv.payload_len && payload[n] >= 'A' && payload[n] <= 'Z')
+		n++;
+	return n > 0 && n < p->phv.payload_len && payload[n] == ' ';
+}
+
 /* True if a segment hardly belongs to the flow as it stands, so that it may begin a new one (a new
  * connection on the port, RFC 9293 §3.6.1; its ISN may well be near the old numbers). What does
  * belong is not to be asked: in millions of ACKs some pass for a cookie by chance. */
@@ -63,7 +80,7 @@ static bool foreign(const struct flow *f, const struct packet *p)
 		return false;
 	if (f->state >= FSM_CLIENT_FIN || acknowledges_strange(f, p))
 		return true;
-	return !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX / 64), FLOW_WINDOW_MAX / 32);
+	return is_off(f, p, FLOW_LESS_NEAR) || (is_off(f, p, FLOW_NEAR) && begins_request(p));
 }
 
 static struct flow *flow_open(struct work *w)
