@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Miresga, built with GNU make. `make help` lists the targets; the lines marked ## are that list.
 #
-# Variants: release (-O2), debug (-O0), sanitize (ASan and UBSan). Each has its own objects below
+# Variants: release (-O2), debug (-O0), sanitize (ASan and UBSan), fuzz (with a fuzzer's coverage). Each has its own objects below
 # build/obj/; release puts its results into build/, the others into build/<variant>/.
 #   CC=clang       another compiler; a changed compiler or flag rebuilds what it concerns
 #   WERROR=1       warnings are errors
@@ -51,8 +51,11 @@ MODE := -O0 -g3
 else ifeq ($(VARIANT),sanitize)
 OUT := $(BUILD)/sanitize
 MODE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+else ifeq ($(VARIANT),fuzz)
+OUT := $(BUILD)/fuzz
+MODE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link -fsanitize=address,undefined -fno-sanitize-recover=all
 else
-$(error unknown VARIANT '$(VARIANT)'; it is release, debug or sanitize)
+$(error unknown VARIANT '$(VARIANT)'; it is release, debug, sanitize or fuzz)
 endif
 OBJ := $(BUILD)/obj/$(VARIANT)
 
@@ -64,7 +67,7 @@ LIB := $(OUT)/libmiresga.a
 RUNNER := $(OUT)/unit-tests
 TRACES := $(BUILD)/traces
 # The manual, and completion for shells. Only the language of scripts has no tables that its page could be made from.
-MANUAL := $(OUT)/man/miresga.1 $(OUT)/man/miresga.yaml.5 docs/man/miresga-script.5
+MANUAL := $(OUT)/man/miresga.1 $(OUT)/man/miresga.yaml.5 $(OUT)/man/miresga-agent.8 docs/man/miresga-script.5
 COMPLETION := $(OUT)/completion/bash $(OUT)/completion/zsh
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
@@ -85,7 +88,8 @@ CHECK_LIBS = $(call once,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
 CLI_SRC := $(sort $(wildcard src/cli/*.c))
 LIB_SRC := $(sort $(filter-out $(CLI_SRC) src/bpf/% src/gdb/%,$(wildcard src/*/*.c src/*/*/*.c) $(wildcard sim/*/*.c)))
-TEST_SRC := $(sort $(wildcard tests/unit/*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/*.c) $(FUZZ_SRC))
 SUITES := $(patsubst tests/unit/test_%.c,%,$(filter tests/unit/test_%.c,$(TEST_SRC)))
 LLHTTP_OBJ := $(addprefix $(OBJ)/llhttp/,llhttp.o api.o http.o)
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(LLHTTP_OBJ)
@@ -115,6 +119,14 @@ check: $(BIN) $(RUNNER) traces		## build and run every test
 sanitize:				## build with ASan and UBSan in build/sanitize, run every test
 	@$(MAKE) --no-print-directory VARIANT=sanitize check
 
+# libFuzzer's binaries. AFL: FUZZ_CC=afl-clang-fast.
+FUZZ_CC ?= clang
+FUZZERS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(OUT)/fuzz-%)
+.PHONY: fuzz fuzzers
+fuzz:					## build the fuzz targets, build/fuzz/fuzz-NAME (tests/fuzz/README.md)
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC='$(FUZZ_CC)' fuzzers
+fuzzers: $(FUZZERS)
+
 .PHONY: tidy
 tidy:					## formatting, static analysis, headers alone, banned calls, scripts
 	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/tidy.sh
@@ -139,15 +151,17 @@ install: $(BIN) $(MANUAL) $(COMPLETION)	## install to PREFIX (/usr/local) below 
 		'$(DESTDIR)$(PREFIX)/share/doc/miresga/docs'
 	install -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/miresga'
 	install -m 644 $(wildcard configs/*.yaml) '$(DESTDIR)$(PREFIX)/share/miresga/configs'
+	install -m 755 tools/packetdrill2miresga.py '$(DESTDIR)$(PREFIX)/share/miresga'
 	install -m 644 README.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/miresga'
 	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(PREFIX)/share/doc/miresga/docs'
 	install -d '$(DESTDIR)$(PREFIX)/share/miresga/gdb/miresga_gdb' '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin'
 	install -m 644 src/gdb/miresga.py '$(DESTDIR)$(PREFIX)/share/miresga/gdb'
 	install -m 644 $(wildcard src/gdb/miresga_gdb/*.py) '$(DESTDIR)$(PREFIX)/share/miresga/gdb/miresga_gdb'
 	install -m 644 src/gdb/miresga-gdb.py '$(DESTDIR)$(GDB_AUTO_LOAD)$(PREFIX)/bin'
-	install -d '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(BASH_COMPLETION)' '$(DESTDIR)$(ZSH_COMPLETION)'
+	install -d '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man8' '$(DESTDIR)$(BASH_COMPLETION)' '$(DESTDIR)$(ZSH_COMPLETION)'
 	install -m 644 $(filter %.1,$(MANUAL)) '$(DESTDIR)$(MANDIR)/man1'
 	install -m 644 $(filter %.5,$(MANUAL)) '$(DESTDIR)$(MANDIR)/man5'
+	install -m 644 $(filter %.8,$(MANUAL)) '$(DESTDIR)$(MANDIR)/man8'
 	install -m 644 $(OUT)/completion/bash '$(DESTDIR)$(BASH_COMPLETION)/miresga'
 	install -m 644 $(OUT)/completion/zsh '$(DESTDIR)$(ZSH_COMPLETION)/_miresga'
 
@@ -177,10 +191,12 @@ $(OUT)/completion/%: $(BIN)
 	@mkdir -p $(@D)
 	$(call quietly,SHELL,$@) $(BIN) completion $* > $@
 
-# What the tests are told. A trace replayed under a sanitizer or valgrind takes its time, hence the generous limit.
+# What the tests are told. A trace replayed under a sanitizer or valgrind takes its time, hence the generous limit, and
+# fewer runs (MIRESGA_RUNS) where the test is that all of them are the same.
 # The runner forks for every test; a large quarantine of freed memory would be copied each time (a run of 14 minutes
 # instead of one).
 TEST_ENV = MIRESGA_BINARY='$(BIN)' MIRESGA_TRACES='$(TRACES)' MIRESGA_SHARED="$${MIRESGA_SHARED:-../shared}" \
+	   MIRESGA_RUNS="$${MIRESGA_RUNS:-$(if $(filter sanitize,$(VARIANT)),5,100)}" \
 	   CK_DEFAULT_TIMEOUT="$${CK_DEFAULT_TIMEOUT:-300}" $(if $(SUITE),CK_RUN_SUITE='$(SUITE)') \
 	   ASAN_OPTIONS="detect_leaks=1:quarantine_size_mb=4:$${ASAN_OPTIONS}" UBSAN_OPTIONS="print_stacktrace=1:$${UBSAN_OPTIONS}"
 
@@ -216,7 +232,7 @@ $(OBJ)/flags: FORCE | have-packages
 $(CORE_OBJ): CPPFLAGS_ROOM = -include src/core.h
 $(filter-out $(CORE_OBJ) $(LLHTTP_OBJ),$(LIB_OBJ)) $(CLI_OBJ): CPPFLAGS_ROOM = $(PKG_CFLAGS)
 # A test may include what its room keeps private, as "src/room/x.h".
-$(TEST_OBJ): CPPFLAGS_ROOM = -I. -I$(OBJ)/tests/unit $(PKG_CFLAGS) $(CHECK_CFLAGS)
+$(TEST_OBJ): CPPFLAGS_ROOM = -I. -I$(OBJ)/tests/unit $(PKG_CFLAGS) $(CHECK_CFLAGS) $(if $(filter fuzz,$(VARIANT)),-DFUZZ_ALONE)
 
 $(OBJ)/%.o: %.c $(OBJ)/flags
 	@mkdir -p $(@D)
@@ -244,8 +260,8 @@ $(BPF_DIR)/agent.bpf.o: src/bpf/agent.bpf.c | have-packages
 		-ffreestanding -Iinclude -idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c -o $@ $<
 $(BPF_DIR)/agent.skel.h: $(BPF_DIR)/agent.bpf.o
 	$(call quietly,GEN,$@) $(BPFTOOL) gen skeleton $< name agent_bpf > $@
-$(OBJ)/src/io/kernel_agent.o: CPPFLAGS_ROOM = $(PKG_CFLAGS) -isystem $(BPF_DIR)
-$(OBJ)/src/io/kernel_agent.o: $(if $(WITH_BPF),$(BPF_DIR)/agent.skel.h)
+$(OBJ)/src/io/agent_object.o: CPPFLAGS_ROOM = $(PKG_CFLAGS) -isystem $(BPF_DIR)
+$(OBJ)/src/io/agent_object.o: $(if $(WITH_BPF),$(BPF_DIR)/agent.skel.h)
 
 $(LIB): $(LIB_OBJ)
 	@mkdir -p $(@D)
@@ -253,7 +269,10 @@ $(LIB): $(LIB_OBJ)
 	$(call quietly,AR,$@) $(AR) rcs $@ $^
 
 $(BIN): $(CLI_OBJ) $(LIB)
-	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS)
+
+$(OUT)/fuzz-%: $(OBJ)/tests/fuzz/fuzz_%.o $(LIB)
+	$(call quietly,LINK,$@) $(CC) -fsanitize=fuzzer -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS)
 
 $(RUNNER): $(TEST_OBJ) $(LIB)
 	$(call quietly,LINK,$@) $(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CHECK_LIBS)

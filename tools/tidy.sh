@@ -16,7 +16,7 @@ mapfile -t c_files < <(find src sim tests -name '*.c' ! -path 'src/bpf/*' | sort
 mapfile -t h_files < <(find include src sim tests -name '*.h' | sort)
 mapfile -t public_headers < <(cd include && find miresga -name '*.h' | sort)
 mapfile -t scripts < <(grep -rlE --include='*' '^#!.*\b(ba|da)?sh\b' tools tests .ci 2>/dev/null | sort)
-mapfile -t texts < <(find . -path ./.git -prune -o -path ./build -prune -o -type f \
+mapfile -t texts < <(find . -path ./.git -prune -o -path ./build -prune -o -path ./tests/fuzz/corpus -prune -o -type f \
 	! -name '*.gz' ! -name '*.pcap' ! -name '*.pcapng' -print | sort)
 read -ra packages <<<"$("$pkg_config" --cflags libpcap yaml-0.1 jansson check 2>/dev/null)"
 

@@ -103,6 +103,7 @@ enum notice_kind {
 	NOTICE_OFFLOAD_FULL,
 	NOTICE_CLOSED,	  /* flow gone after both FINs or a RST */
 	NOTICE_TIMED_OUT, /* flow gone by an idle timeout or after the last retry */
+	NOTICE_STEP,	  /* `step`: a cell of the FSM visited on no packet, but a timer or a control plane's answer */
 };
 struct frontend_notice {
 	struct endpoint client;
@@ -111,6 +112,7 @@ struct frontend_notice {
 	uint8_t pool, backend, refusal;
 	uint8_t rule, offload; /* of the request: index, and that rule's enum offload_mode */
 	uint64_t delay_ns;
+	struct packet_transition step;
 };
 typedef void frontend_notice_fn(void *ctx, const struct frontend_notice *notice, uint64_t now_ns);
 

@@ -136,7 +136,11 @@ static int answer(const struct cli *cli, const struct explain_cli *o, const stru
 		cli_failure(cli, "%s", result->trace_error);
 	if (result->output_error[0])
 		cli_failure(cli, "%s", result->output_error);
-	return result->trace_error[0] || result->output_error[0] || result->interrupted ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (result->agent_error[0])
+		cli_failure(cli, "%s", result->agent_error);
+	return result->trace_error[0] || result->output_error[0] || result->agent_error[0] || result->interrupted
+		       ? EXIT_FAILURE
+		       : EXIT_SUCCESS;
 }
 
 /* The replay did not hold what was asked for. */

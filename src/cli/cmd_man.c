@@ -7,9 +7,9 @@
 #include "cli.h"
 #include "manual.h"
 
-#define PAGES "miresga.1|miresga.yaml.5"
+#define PAGES "miresga.1|miresga.yaml.5|miresga-agent.8"
 
-static void (*const pages[])(FILE *out) = { manual_program, manual_config };
+static void (*const pages[])(FILE *out) = { manual_program, manual_config, manual_agent };
 
 static int run(const struct cli *cli, const void *options)
 {
@@ -28,7 +28,7 @@ static int run(const struct cli *cli, const void *options)
 const struct command cli_man = {
 	.name = "man",
 	.summary = "print a manual page",
-	.usage = "[miresga.1|miresga.yaml.5]",
+	.usage = "[" PAGES "]",
 	.about = "Prints a manual page in man(7), miresga.1 unless another is named. 'make install'\n"
 		 "puts them where man finds them.",
 	.examples = "miresga man | man -l -\n"

@@ -14,6 +14,7 @@
 
 #include "cli.h"
 #include "miresga/script.h"
+#include "progress_display.h"
 
 struct script_cli_options {
 	bool tap, coverage;
@@ -391,16 +392,21 @@ static int report(const struct cli *cli, const struct script_cli_options *o, con
 static int run_all(const struct cli *cli, const struct script_cli_options *o, struct tests *t)
 {
 	const struct script_options run_options = { .pcapng = o->pcapng };
+	struct progress_display display;
 
 	if (o->pcapng && t->count > 1)
 		return cli_usage_error(cli, "-w takes one script, not %zu", t->count);
+	progress_display_begin(&display, cli, "scenarios");
 	for (size_t i = 0; i < t->count; i++) {
+		progress_display_update(&display, i, t->count, i);
 		script_run_file(t->list[i].path, &run_options, &t->list[i].result);
-		if (!t->list[i].result.message || !t->list[i].result.detail)
-			return cli_failure(cli, "out of memory");
 		t->failed += t->list[i].result.verdict == SCRIPT_FAILED;
 		t->broken += t->list[i].result.verdict == SCRIPT_BROKEN;
 	}
+	progress_display_end(&display);
+	for (size_t i = 0; i < t->count; i++)
+		if (!t->list[i].result.message || !t->list[i].result.detail)
+			return cli_failure(cli, "out of memory");
 	return report(cli, o, t);
 }
 

@@ -39,7 +39,7 @@ static void items(struct roff *r, const struct item *list, size_t count)
 }
 
 /* "-f, --config=FILE" */
-static void option(struct roff *r, const struct cli_option *o)
+void manual_option(struct roff *r, const struct cli_option *o)
 {
 	const char *value = o->argument ? o->argument : o->choices;
 	char tag[160], letter[16] = "";
@@ -61,7 +61,7 @@ static void command(struct roff *r, const struct command *c)
 	roff_subsection(r, heading);
 	roff_text(r, c->about);
 	for (size_t i = 0; i < c->option_count; i++)
-		option(r, &c->options[i]);
+		manual_option(r, &c->options[i]);
 	roff_example(r, c->examples);
 }
 
@@ -94,7 +94,7 @@ void manual_program(FILE *out)
 	roff_section(r, "OPTIONS");
 	roff_text(r, "These go before or after the command:");
 	for (size_t i = 0; i < cli_global_option_count; i++)
-		option(r, &cli_global_options[i]);
+		manual_option(r, &cli_global_options[i]);
 	roff_section(r, "COMMANDS");
 	for (size_t i = 0; i < cli_command_count; i++)
 		command(r, cli_commands[i]);
@@ -104,5 +104,6 @@ void manual_program(FILE *out)
 	items(r, environment, ARRAY_LEN(environment));
 	roff_section(r, "FILES");
 	items(r, files, ARRAY_LEN(files));
-	roff_see_also(r, "miresga.yaml(5), miresga-script(5), pcap-filter(7), tcpdump(8), wireshark(1)");
+	roff_see_also(r,
+		      "miresga.yaml(5), miresga-script(5), miresga-agent(8), pcap-filter(7), tcpdump(8), wireshark(1)");
 }

@@ -14,6 +14,9 @@ static const char *const written[CONFIG_KIND_COUNT] = {
 			     "(powers of 1,000).",
 	[CONFIG_KIND_DURATION] = "A number and its unit: `ns`, `us`, `ms`, `s`, `min`, `h`.",
 	[CONFIG_KIND_RATE] = "A number and its unit: `/s`, `k/s`, `M/s`.",
+	[CONFIG_KIND_BIT_RATE] = "A number and its unit: `bit/s`, `kbit/s`, `Mbit/s`, `Gbit/s`.",
+	[CONFIG_KIND_CHANCE] = "A share or a percentage: `0.02`, `2%`; exact to a billionth.",
+	[CONFIG_KIND_DECIMAL] = "A number with at most three decimals: `1.5`.",
 	[CONFIG_KIND_ADDRESS] = "An IPv4 address and a port: `10.0.1.10:80`; unicast.",
 	[CONFIG_KIND_NAME] = "Letters, digits, `.`, `_`, `-`; at most 63 characters.",
 	[CONFIG_KIND_HOST] = "A host name without port. `*` only as the whole first label: `\"*.example.org\"`, in "
@@ -30,7 +33,8 @@ static void values(struct roff *r)
 			roff_text(r, written[i]);
 		}
 	roff_paragraph(r);
-	roff_text(r, "A size, duration or rate without a unit is an error, also when it is 0. They may have decimals "
+	roff_text(r, "A size, duration, rate or bit rate without a unit is an error, also when it is 0. They may have "
+		     "decimals "
 		     "(`1.5s`) and one space before the unit.");
 }
 

@@ -4,7 +4,6 @@
 #ifndef TESTS_HTTP_READING_H
 #define TESTS_HTTP_READING_H
 
-#include <check.h>
 #include <string.h>
 
 #include "miresga/http.h"
@@ -99,10 +98,10 @@ static inline void reading_of_requests(struct reading *r, enum strictness strict
 		size_t piece = cut_piece(cut, at, len), consumed;
 		enum http_result result = http_request_feed(&q, bytes + head, bytes + at, piece, &consumed);
 
-		ck_assert_uint_le(consumed, piece);
+		MUST(consumed <= piece);
 		at += consumed;
 		if (result == HTTP_NEED_MORE) {
-			ck_assert_uint_eq(consumed, piece);
+			MUST(consumed == piece);
 			r->end = q.in_body ? READING_IN_BODY : q.blank ? READING_CLEAN : READING_IN_HEAD;
 			continue;
 		}
@@ -148,7 +147,7 @@ static inline void reading_of_responses(struct reading *r, bool to_head, bool to
 		size_t piece = cut_piece(cut, at, len), consumed;
 		enum http_result result = http_response_feed(&s, bytes + at, piece, &consumed);
 
-		ck_assert_uint_le(consumed, piece);
+		MUST(consumed <= piece);
 		at += consumed;
 		r->end = result == HTTP_BAD	    ? READING_BAD
 			 : result != HTTP_NEED_MORE ? READING_CLEAN

@@ -10,6 +10,7 @@
 
 #include "miresga/quirk.h"
 #include "miresga/report.h"
+#include "miresga/sim.h"
 
 Suite *docs_suite(void);
 
@@ -46,6 +47,9 @@ static const struct entry entries[] = {
 #define X(name, room, key, text) { "docs/replay.md", { "`" key "`", room, text } },
 				DROP_REASONS(X)
 #undef X
+#define X(name, key, text) { "docs/simulation.md", { "`" key "`", text } },
+					SIM_FAULTS(X) SIM_OUTCOMES(X) SIM_VIOLATIONS(X)
+#undef X
 };
 
 START_TEST(every_entry_is_listed)
@@ -74,6 +78,8 @@ static const struct {
 	{ "docs/replay.md", "docs/", "](", ")" },
 	{ "docs/debugging.md", "docs/", "](", ")" },
 	{ "docs/quirks.md", "configs/", "`configs/", "`" },
+	{ "docs/simulation.md", "docs/", "](", ")" },
+	{ "docs/simulation.md", "configs/", "`configs/", "`" },
 };
 
 START_TEST(every_file_is_there)

@@ -328,6 +328,33 @@ START_TEST(a_flow_has_its_story)
 }
 END_TEST
 
+/* What an answer of the control plane or a timer does to the FSM has a name, too. */
+START_TEST(steps_without_a_packet_are_told)
+{
+	static const char *const pieces[] = { "between packets\n    switch       table             add ",
+					      "found no place: the table or its queue is full",
+					      ", 0 ns after fe0 asked\n    front-end    fsm               OFFLOADED x "
+					      "ENTRY_FULL -> COMPLETE (the switch",
+					      "between packets\n    front-end ",
+					      "fsm               COMPLETE x IDLE -> ",
+					      "[OFFLOADED]",
+					      "[COMPLETE]",
+					      NULL };
+	struct explain_request q = flow_request(EXPLAIN_FLOW, TEST_FLOW);
+	struct config *c = replay_config();
+	struct explained x = { 0 };
+
+	no_place(c);
+	explain_rows(&x, c, rows_rivals, &q, FORM_TEXT);
+	assert_in_order(x.text, pieces);
+	explained_free(&x);
+	explain_rows(&x, c, rows_rivals, &q, FORM_JSON);
+	ck_assert_msg(strstr(x.text, "\"event\": \"ENTRY_FULL\"") != NULL, "%s", x.text);
+	explained_free(&x);
+	free(c);
+}
+END_TEST
+
 START_TEST(a_move_is_told)
 {
 	static const char *const pieces[] = { "rule 1 (host any, path /b*)",
@@ -697,6 +724,7 @@ Suite *explain_suite(void)
 	tcase_add_loop_test(tc, the_reason_is_given, 0, (int)ARRAY_LEN(reasons));
 	tcase_add_test(tc, a_flow_has_its_story);
 	tcase_add_test(tc, a_move_is_told);
+	tcase_add_test(tc, steps_without_a_packet_are_told);
 	tcase_add_test(tc, a_frame_and_what_it_caused);
 	tcase_add_test(tc, what_waits_is_told);
 	tcase_add_test(tc, a_frame_that_is_not_played);

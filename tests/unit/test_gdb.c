@@ -366,7 +366,8 @@ static const struct row every_break[] = {
 	{ "mi delete", { NULL } },
 	{ "mi break ring_full", { "break 12" } },
 	{ "set variable $world->links[1].ring.head = -4097", { NULL } },
-	{ "mi continue", { "to clients  [break 12]" } },
+	{ "mi continue", { "drop  ring_full  [break 12]" } },
+	{ "mi why", { "  dropped: ring_full" } },
 	{ "mi break frontend", { "break 13" } },
 	{ "mi run", { "front-end  [break 13]" } },
 	{ "mi delete", { NULL } },
@@ -383,6 +384,13 @@ static const struct row every_break[] = {
 	{ "mi delete", { NULL } },
 	{ "mi break quirk F8", { "break 16" } },
 	{ "mi run script tests/scenarios/quirk_f8_with.pkt", { "drop  quirk  [break 16]" } },
+	{ "mi delete", { NULL } },
+	{ "mi break packet 5", { "break 17" } },
+	{ PLAY "slow_head.pcap", { "agent, from the server  [break 17]" } },
+	{ "mi ring",
+	  { "     8.  frame 2 ", " 7 of 4096\n     1.  frame 7 ", "     7.  frame 19 ",
+	    "handled in this order: server server-a -> agent of server-a (7), then agent of server-a -> switch "
+	    "(1)\n" } },
 };
 
 static const struct {

@@ -80,11 +80,6 @@ def at_action(value):
 
 def at_drop(key):
     reasons = {known: value for value, known in program.drop_keys().items()}
-    if key == "ring_full":
-        def full(event):
-            ring = event.session.world().link(event.arguments[1])["ring"]
-            return (int(ring["tail"]) - int(ring["head"])) & 0xFFFFFFFF > int(ring["mask"])
-        return ("push",), full
     if key == "no_packet":
         return ("alloc",), lambda event: not pool_left(event.argument(0).dereference())
     if key == "agent_map_full":
@@ -435,7 +430,8 @@ After its end: to the next packet of the same flow."""),
 Without arguments: that of the packet at hand."""),
     ("table", mi_table, tuple(views.TABLES), """The switch's tables: mi table vip|dip|offload|steering [MATCH]
 MATCH: only lines that contain it."""),
-    ("ring", mi_ring, (), "The packet rings between the components, and what waits in them."),
+    ("ring", mi_ring, (), """The packet rings between the components, and what waits in them.
+Before each packet stands its turn: in which order all of them will be handled."""),
     ("time", mi_time, (), "Virtual time, and when each component has work next."),
     ("stages", mi_stages, (), "Where packets can be stopped, in their order; => is where this one is."),
     ("record", mi_record, ("on", "off"), """Keep history, or do not: mi record [on|off]

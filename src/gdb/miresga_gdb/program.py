@@ -212,7 +212,11 @@ class World:
         return self.value["frontends"][index].dereference()
 
     def agent(self, index):
-        return self.value["agents"][index].dereference()
+        """The model of a backend's agent, or None if somebody else does its work (agent.h)."""
+        agent = self.value["agents"][index]
+        if agent["ops"]["name"].string() != "model":
+            return None
+        return agent.cast(gdb.lookup_type("struct agent_model").pointer()).dereference()
 
     def backend_name(self, index):
         return self.config["backends"][index]["name"].string()
@@ -270,6 +274,12 @@ class World:
     def links(self):
         return range(int(self.value["link_count"]))
 
+    def runs(self):
+        """(ring, packets) in the order in which they will be handled: the oldest first."""
+        mask, head, tail = (int(self.value[name]) for name in ("run_mask", "run_head", "run_tail"))
+        runs = [self.value["runs"][(head + i) & mask] for i in range((tail - head) & 0xFFFFFFFF)]
+        return [(int(run["link"]), int(run["count"])) for run in runs]
+
     def servers(self):
         """The endpoints that are no client's."""
         return {self.vip()} | {self.backend_address(i) for i in range(self.backend_count)}
@@ -301,6 +311,8 @@ class World:
     def find_splice(self, backend, client):
         """The agent's struct splice of a client, or None."""
         agent = self.agent(backend)
+        if agent is None:
+            return None
         local = raw_endpoint(agent["address"])
         key = word(client[:4]) << 16 | word(client[4:6])
         hashed = mix64((key ^ (word(local[:4]) << 16 | word(local[4:6])) << 16) & MASK64)

@@ -392,24 +392,40 @@ def table(world, name, match):
     return lines or ["nothing in the table matches '%s'" % match if match else "the table is empty"]
 
 
+RING_SHOWN = 8  # packets of each
+
+
 def _ring_packets(link):
     ring = link["ring"]
     head, tail, mask = int(ring["head"]), int(ring["tail"]), int(ring["mask"])
     return [int(ring["slots"][(head + i) & mask]) for i in range((tail - head) & 0xFFFFFFFF)]
 
 
+def _turns(world):
+    """Ring -> the places of its packets in the order in which all that wait will be handled, from 1."""
+    turns, turn = collections.defaultdict(list), 0
+    for link, count in world.runs():
+        turns[link] += range(turn + 1, turn + count + 1)
+        turn += count
+    return turns
+
+
 def rings(session):
     world = session.world()
-    lines = []
+    lines, turns = [], _turns(world)
     for index in world.links():
         waiting = _ring_packets(world.link(index))
         lines.append("%-40s %d of %d" % (" -> ".join(world.link_ends(index)), len(waiting),
                                          int(world.link(index)["ring"]["mask"]) + 1))
-        for address in waiting[:8]:
+        for turn, address in list(zip(turns[index], waiting))[:RING_SHOWN]:
             snapshot = program.Snapshot(address)
-            lines.append("    %s  %s" % (snapshot.named(), wire.summary(snapshot.head)))
-        if len(waiting) > 8:
-            lines.append("    ... and %d more" % (len(waiting) - 8))
+            lines.append("  %4d.  %s  %s" % (turn, snapshot.named(), wire.summary(snapshot.head)))
+        if len(waiting) > RING_SHOWN:
+            lines.append("         ... and %d more, up to %d." % (len(waiting) - RING_SHOWN, turns[index][-1]))
+    order = ["%s (%d)" % (" -> ".join(world.link_ends(link)), count) for link, count in world.runs()]
+    if order:
+        more = ["... and %d more" % (len(order) - RING_SHOWN)] if len(order) > RING_SHOWN else []
+        lines.append("handled in this order: " + ", then ".join(order[:RING_SHOWN] + more))
     batch, pool = world.value["batch"], world.value["pool"].dereference()
     lines.append("being handled: %d; packets in use: %d" % (int(batch["count"]), int(pool["used"])))
     return lines
@@ -421,8 +437,8 @@ def time(session):
         world.now_ns // 10**9, world.now_ns % 10**9, session.history.stamp(world.now_ns))]
     timers = world.value["timers"]
     names = (["control plane"] + ["front-end %d" % i for i in range(world.frontend_count)]
-             + ["agent of " + world.backend_name(i) for i in range(world.backend_count)])
-    for number, name in enumerate(names):
+             + ["agent of " + world.backend_name(i) for i in range(world.backend_count)] + ["host"])
+    for number, name in enumerate(names[:int(timers["count"])]):
         due = int(timers["due"][number])
         lines.append("%-24s %s" % (name, "nothing waits" if due == program.TIME_NEVER
                                    else "next in " + wire.duration(due - world.now_ns)))
