@@ -237,11 +237,10 @@ struct config_workload {
 
 /* Addresses of simulated clients: RFC 6598's, which no real one has. */
 #define CLIENT_HOST_FIRST 0x64400001u
-/* Ports of one of them that connections at once may have. */
-#define CLIENT_PORTS_MAX 50000u
 struct config_simulation {
 	uint64_t duration_ns;  /* of the workload; what is open then may end */
 	uint32_t client_hosts; /* addresses that the clients have, 1..65,536, from CLIENT_HOST_FIRST on */
+	uint32_t client_ports; /* of each of them, 1..TCP_PORTS_MAX */
 	struct config_link client_link, frontend_link, backend_link;
 	struct config_cpu frontend_cpu, server_cpu;
 	uint16_t fault_count;

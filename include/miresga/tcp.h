@@ -91,9 +91,13 @@ struct tcp_stats {
 	uint64_t buffered, buffered_peak; /* bytes in send and receive buffers */
 };
 
+/* Ephemeral ports: Linux's range, from 32,768 on; RFC 6056 §3.2 would have a larger one. */
+#define TCP_PORTS_MAX 28232u
+
 struct tcp_stack_options {
 	struct packet_pool *pool;
 	uint32_t connections_max; /* TIME-WAIT included: the oldest of these goes when there is no other place */
+	uint32_t ports;		  /* how many tcp_connect() chooses from for each local address; 0: all */
 	uint64_t seed;		  /* of initial sequence numbers, timestamps' offsets, ephemeral ports */
 	struct tcp_settings settings;
 	const uint32_t *isn; /* every connection's initial sequence number, for tests; NULL: RFC 6528 */

@@ -12,6 +12,7 @@
 
 #include "miresga/fuzz.h"
 #include "miresga/prng.h"
+#include "miresga/tcp.h"
 
 #define VIP "10.0.1.10:80"
 #define BACKENDS_DRAWN 5
@@ -275,12 +276,14 @@ static void draw_world(struct draw *d)
 {
 	static const uint64_t durations[] = { 20 * NS_PER_MS, 100 * NS_PER_MS, 300 * NS_PER_MS };
 	static const uint32_t hosts[] = { 1, 2, 16 };
+	static const uint32_t ports[] = { 50, 200, TCP_PORTS_MAX };
 	struct config_simulation *s = &d->c->simulation;
 	const uint32_t *chances = mischief[prng_below(&d->chance, ARRAY_LEN(mischief))];
 
 	memset(s, 0, sizeof(*s));
 	s->duration_ns = PICK(d, durations);
 	s->client_hosts = PICK(d, hosts);
+	s->client_ports = PICK(d, ports);
 	draw_link(d, &s->client_link, chances);
 	draw_link(d, &s->frontend_link, chances);
 	draw_link(d, &s->backend_link, chances);

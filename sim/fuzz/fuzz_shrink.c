@@ -5,6 +5,7 @@
  * half of a number, with a value as it is by default. Each is tried; what still fails is kept and
  * tried further, until none of them helps any more. The same seed draws what happens in the
  * smaller world; so it may well do without what it was shrunk of, or not. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ struct reducible {
 static const struct reducible of_world[] = {
 	HALVE(config, simulation.duration_ns, 1000),
 	HALVE(config, simulation.client_hosts, 1),
+	DEFAULT(config, simulation.client_ports),
 	HALVE(config, frontends.count, 1),
 	LINK(client_link),
 	LINK(frontend_link),
@@ -136,6 +138,34 @@ static void mend(struct config *c)
 	}
 }
 
+static void ignore_error(void *ctx, const char *file, unsigned line, unsigned column, const char *message)
+{
+	(void)ctx;
+	(void)file;
+	(void)line;
+	(void)column;
+	(void)message;
+}
+
+/* A world that no file could hold proves nothing. */
+static bool is_possible(const struct config *c)
+{
+	struct config *loaded = malloc(sizeof(*loaded));
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool possible = false;
+
+	if (out) {
+		config_print(c, false, out);
+		fclose(out);
+		possible = loaded && config_load_memory(loaded, "world", text, size, ignore_error, NULL) == 0;
+	}
+	free(text);
+	free(loaded);
+	return possible;
+}
+
 #define WAYS (FAULTS_MAX + WORKLOADS_MAX + ARRAY_LEN(of_world) + WORKLOADS_MAX * ARRAY_LEN(of_workload))
 
 /* Makes the world simpler in way `n` < WAYS; false if it is not any simpler for it. */
@@ -177,6 +207,8 @@ unsigned fuzz_shrink(struct config *c, struct sim_result *result, const struct f
 			if (!simplify(smaller, plain, n))
 				continue;
 			mend(smaller);
+			if (!is_possible(smaller))
+				continue;
 			runs++;
 			if (fuzz_try(smaller, got) && got->violation[0].kind == kind) {
 				*c = *smaller;

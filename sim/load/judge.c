@@ -95,8 +95,11 @@ static bool is_rough(const struct sim *sim)
 		if (f->drops[DROP_FLOW_TABLE_FULL] || f->drops[DROP_NO_BUFFER])
 			return true;
 	}
-	for (unsigned i = 0; i < sim->config->backend_count; i++)
+	for (unsigned i = 0; i < sim->config->backend_count; i++) {
 		lost += world_server_cpu(sim->world, i)->drops;
+		if (agent_stats(world_agent(sim->world, i))->refused_full)
+			return true;
+	}
 	for (unsigned tap = TAP_CLIENT; tap <= TAP_WIRE; tap++)
 		for (unsigned up = 0; up < 2; up++) {
 			struct link_stats l;
@@ -119,6 +122,13 @@ static bool is_lossless(const struct sim *sim)
 	return true;
 }
 
+/* The front-end has let a silent flow go. It may be silent while its ends wait for a retransmission; where nothing is
+ * lost it has no cause to be. */
+static bool is_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
+{
+	return c->let_go && (!is_lossless(sim) || fault_stalls(sim, c->started_ns, now_ns));
+}
+
 static const char *why_refused(const struct client *c)
 {
 	return c->refusal ? refusal_key(c->refusal) : "none";
@@ -131,7 +141,8 @@ void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outco
 	switch (outcome) {
 	case SIM_OUTCOME_RESET:
 		/* The front-end resets what it must give up, and says so; a server that gave up answers with a RST. */
-		if (c->refusal || sim->server_timeouts || fault_resets(sim, now_ns) || is_rough(sim))
+		if (c->refusal || sim->server_timeouts || is_let_go(sim, c, now_ns) || fault_resets(sim, now_ns) ||
+		    is_rough(sim))
 			return;
 		judge_violation(
 			sim, SIM_VIOLATION_RESET, c->local,
@@ -140,7 +151,8 @@ void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outco
 		return;
 	case SIM_OUTCOME_TIMED_OUT:
 	case SIM_OUTCOME_GAVE_UP:
-		if (c->refusal || fault_stalls(sim, c->progress_ns, now_ns) || is_rough(sim))
+		if (c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->progress_ns, now_ns) ||
+		    is_rough(sim))
 			return;
 		judge_violation(
 			sim, SIM_VIOLATION_HANG, c->local,
@@ -174,8 +186,8 @@ static bool refusal_is_due(const struct sim *sim, const struct client *c)
 	unsigned expected = exchange_target(&sim->plan, &c->asked)->expected_status;
 	uint64_t now_ns = world_now(sim->world);
 
-	if (expected != 200)
-		return c->status == expected;
+	if (expected != 200 && c->status == expected)
+		return true;
 	/* Of the others only these may come by chance: a backend that refuses or is silent, a request that takes too
 	 * long. */
 	return c->refusal && (c->status == 408 || c->status == 503 || c->status == 504) &&
@@ -251,13 +263,15 @@ void judge_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 	(void)now_ns;
 	if (n->kind == NOTICE_REFUSED)
 		sim->result->refused[n->refusal]++;
-	if (n->kind != NOTICE_REFUSED && n->kind != NOTICE_OFFLOADED)
+	if (n->kind != NOTICE_REFUSED && n->kind != NOTICE_OFFLOADED && n->kind != NOTICE_TIMED_OUT)
 		return;
 	c = client_find(sim, n->client);
 	if (!c)
 		return;
 	if (n->kind == NOTICE_REFUSED)
 		c->refusal = n->refusal;
+	else if (n->kind == NOTICE_TIMED_OUT)
+		c->let_go = true;
 	else
 		c->offloaded = true;
 }

@@ -55,9 +55,11 @@ struct client {
 	bool writing;	/* a request is on its way into the send buffer */
 	bool half_closed;
 	bool peer_closed;
+	bool let_go;		 /* the front-end has, after a timeout */
 	uint8_t refusal;	 /* the front-end's; enum refusal */
 	uint32_t sent, answered; /* requests; `writing` counts as sent */
 	uint64_t started_ns, progress_ns;
+	uint64_t acked;	  /* is_heard() */
 	uint64_t gate_ns; /* no request is sent before */
 	uint64_t slow_ns; /* slow readers: up to where time has been turned into bytes */
 	/* the request being written */
@@ -100,12 +102,16 @@ struct serving {
 	struct exchange x;
 	uint64_t upload_at;
 	uint64_t ready_ns, progress_ns;
+	uint64_t acked; /* is_heard() */
 	struct message response;
 	uint64_t write_at;
 	char head[RESPONSE_HEAD_MAX];
 	uint32_t part_len; /* of a head that came in pieces */
 	char *part;	   /* REQUEST_HEAD_MAX bytes */
 };
+
+/* True if the peer has acknowledged more than when this was last asked. */
+bool is_heard(const struct tcp *tcp, uint64_t *acked);
 
 struct arrivals {
 	struct agenda_item item; /* first */

@@ -319,8 +319,11 @@ void serving_timer(struct serving *s, uint64_t now_ns)
 		s->phase = PHASE_WRITING;
 		s->progress_ns = now_ns;
 	} else if (now_ns >= s->progress_ns + sim_of(s)->server_idle_ns) {
-		serving_abort(s, now_ns);
-		return;
+		if (!is_heard(s->tcp, &s->acked)) {
+			serving_abort(s, now_ns);
+			return;
+		}
+		s->progress_ns = now_ns;
 	}
 	serving_go_on(s, now_ns);
 }

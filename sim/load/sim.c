@@ -25,6 +25,16 @@
 /* Calls of the stop hook between two looks at the clock of the progress line. */
 #define PROGRESS_CALLS 4096u
 
+bool is_heard(const struct tcp *tcp, uint64_t *acked)
+{
+	struct tcp_info info;
+	uint64_t before = *acked;
+
+	tcp_info(tcp, &info);
+	*acked = info.written - info.unacked - info.unsent;
+	return *acked != before;
+}
+
 void sim_schedule(struct sim *sim, struct agenda_item *item, uint64_t due_ns)
 {
 	if (!agenda_set(&sim->agenda, item, due_ns))
@@ -193,6 +203,7 @@ static int stack_init(struct sim *sim, struct load_stack *stack, uint32_t number
 		.pool = world_pool(sim->world),
 		.connections_max = sim->connections_max,
 		.ctx = stack,
+		.ports = sim->config->simulation.client_ports,
 		.send = is_client ? client_sends : server_sends,
 		.event = is_client ? client_event : server_event,
 	};

@@ -252,17 +252,16 @@ bool tcp_listen(struct tcp_stack *s, struct endpoint local, bool accepting)
 	return true;
 }
 
-/* Linux's range; RFC 6056 §3.2 would have a larger one. */
 #define PORT_FIRST 32768u
-#define PORT_COUNT_EPHEMERAL 28232u
 
 bool tcp_port_choose(struct tcp_stack *s, struct endpoint *local, struct endpoint remote, uint64_t now_ns)
 {
+	uint32_t ports = s->options.ports ? s->options.ports : TCP_PORTS_MAX;
 	uint64_t words[2] = { endpoint_word(*local), endpoint_word(remote) };
-	uint32_t start = (uint32_t)(siphash(&s->port_key, words, sizeof(words)) % PORT_COUNT_EPHEMERAL);
+	uint32_t start = (uint32_t)(siphash(&s->port_key, words, sizeof(words)) % ports);
 
-	for (uint32_t i = 0; i < PORT_COUNT_EPHEMERAL; i++) {
-		uint32_t port = PORT_FIRST + (start + s->port_next++) % PORT_COUNT_EPHEMERAL;
+	for (uint32_t i = 0; i < ports; i++) {
+		uint32_t port = PORT_FIRST + (start + s->port_next++) % ports;
 		const struct tcp_node *n;
 
 		local->port = be16_from((uint16_t)port);

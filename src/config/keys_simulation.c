@@ -2,6 +2,7 @@
 /* keys_simulation.c: the tables of the keys below `simulation`: links, cores, faults, workloads.
  * What holds between them is simulation.c's. */
 #include "keys.h"
+#include "miresga/tcp.h"
 
 #define LINK(member, text) \
 	{ \
@@ -422,6 +423,13 @@ static const struct config_key simulation_keys[] = {
 	  .max = 65536,
 	  .preset = "16",
 	  .help = "Addresses that the clients have, from 100.64.0.1 on" },
+	{ .name = "ports",
+	  .kind = CONFIG_KIND_INTEGER,
+	  FIELD(config_simulation, client_ports),
+	  .min = 1,
+	  .max = TCP_PORTS_MAX,
+	  .preset = "28232",
+	  .help = "Ports that each of them uses, one after the other" },
 	{ .name = "links",
 	  .kind = CONFIG_KIND_SECTION,
 	  WITHIN(config_simulation),

@@ -121,10 +121,10 @@ static void check_clients(struct loader *l, const struct node *simulation)
 			   "clients: the VIP or a backend has one of their addresses, which are 100.64.0.1 and the "
 			   "%u behind it",
 			   c->simulation.client_hosts - 1);
-	if (connections > (uint64_t)c->simulation.client_hosts * CLIENT_PORTS_MAX)
+	if (connections > (uint64_t)c->simulation.client_hosts * c->simulation.client_ports)
 		PROBLEM_AT(l, place_of(l, simulation, NULL, "clients"),
 			   "clients: %llu connections at once need more addresses: %u fit on each",
-			   (unsigned long long)connections, CLIENT_PORTS_MAX);
+			   (unsigned long long)connections, c->simulation.client_ports);
 }
 
 void loader_check_simulation(struct loader *l)
