@@ -56,6 +56,7 @@ const char *sim_outcome_text(enum sim_outcome o);
 	X(REFUSAL, "refusal", "an error response without a reason") \
 	X(RESET, "reset", "a reset without a reason") \
 	X(HANG, "hang", "a connection stood still without a reason") \
+	X(STALL, "stall", "a client had to send something again though nothing was lost, late or slow") \
 	X(CHECKSUM, "checksum", "a wrong checksum though no link corrupts") \
 	X(OPTIONS, "options", "a handshake offered an end what the other did not ask for") \
 	X(LEFTOVER, "leftover", "something was left when all had ended and all timeouts had passed") \

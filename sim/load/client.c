@@ -427,9 +427,7 @@ static void client_go_on(struct sim *sim, struct client *c, uint64_t now_ns)
 	client_arm(sim, c);
 }
 
-/* Did the workload want the server to break off one of the responses that are due? Or the one before: of a short one
- * all may have arrived. */
-static bool reset_is_planned(const struct sim *sim, const struct client *c)
+bool client_reset_planned(const struct sim *sim, const struct client *c)
 {
 	struct exchange x;
 
@@ -457,7 +455,8 @@ void client_event(void *stack, struct tcp *tcp, enum tcp_event e, uint64_t now_n
 		c->peer_closed = true;
 		break;
 	case TCP_EVENT_RESET:
-		client_finish(sim, c, reset_is_planned(sim, c) ? SIM_OUTCOME_SERVER_RESET : SIM_OUTCOME_RESET, now_ns);
+		client_finish(sim, c, client_reset_planned(sim, c) ? SIM_OUTCOME_SERVER_RESET : SIM_OUTCOME_RESET,
+			      now_ns);
 		return;
 	case TCP_EVENT_TIMED_OUT:
 		client_finish(sim, c, SIM_OUTCOME_TIMED_OUT, now_ns);

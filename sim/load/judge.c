@@ -78,37 +78,58 @@ static bool fault_stalls(const struct sim *sim, uint64_t since_ns, uint64_t now_
 	return false;
 }
 
-/* Losses that TCP gets over in time: one packet in so many. */
+/* Losses that TCP gets over in time: on a link, one packet in so many. */
 #define LOSS_BEARABLE 20
 
-/* Is so much lost, or something so small, that connections may well break? */
-static bool is_rough(const struct sim *sim)
+/* What was lost on links, in rings and queues. */
+struct losses {
+	uint64_t lost;
+	bool rough; /* so much on one link, or by something too small for the load, that connections may well break */
+};
+
+static void losses_add(struct losses *sum, uint64_t lost, uint64_t of)
+{
+	sum->lost += lost;
+	sum->rough |= lost * LOSS_BEARABLE > of;
+}
+
+static struct losses losses_of(const struct sim *sim)
 {
 	const uint64_t *drops = world_drops(sim->world);
-	uint64_t packets = 0, lost = drops[DROP_RING_FULL] + drops[DROP_NO_PACKET];
+	struct losses sum = { .lost = drops[DROP_RING_FULL] + drops[DROP_NO_PACKET] + drops[DROP_DOWN] };
 
-	for (unsigned i = 0; i < sim->config->frontends.count; i++) {
-		const struct frontend_stats *f = frontend_stats(world_frontend(sim->world, i));
-
-		lost += world_frontend_cpu(sim->world, i)->drops;
-		/* Tables that are too small for the load refuse new flows. */
-		if (f->drops[DROP_FLOW_TABLE_FULL] || f->drops[DROP_NO_BUFFER])
-			return true;
-	}
-	for (unsigned i = 0; i < sim->config->backend_count; i++) {
-		lost += world_server_cpu(sim->world, i)->drops;
-		if (agent_stats(world_agent(sim->world, i))->refused_full)
-			return true;
-	}
 	for (unsigned tap = TAP_CLIENT; tap <= TAP_WIRE; tap++)
 		for (unsigned up = 0; up < 2; up++) {
 			struct link_stats l;
 
 			world_link_stats(sim->world, tap, up, &l);
-			packets += l.packets;
-			lost += l.lost + l.corrupted + l.queue_drops;
+			losses_add(&sum, l.lost + l.corrupted + l.queue_drops, l.packets);
 		}
-	return lost * LOSS_BEARABLE > packets;
+	for (unsigned i = 0; i < sim->config->frontends.count; i++) {
+		const struct frontend_stats *f = frontend_stats(world_frontend(sim->world, i));
+		const struct cpu_stats *core = world_frontend_cpu(sim->world, i);
+
+		losses_add(&sum, core->drops, core->packets);
+		sum.rough |= f->drops[DROP_FLOW_TABLE_FULL] || f->drops[DROP_NO_BUFFER];
+	}
+	for (unsigned i = 0; i < sim->config->backend_count; i++) {
+		const struct cpu_stats *core = world_server_cpu(sim->world, i);
+
+		losses_add(&sum, core->drops, core->packets);
+		sum.rough |= agent_stats(world_agent(sim->world, i))->refused_full > 0;
+	}
+	return sum;
+}
+
+static bool is_rough(const struct sim *sim)
+{
+	return losses_of(sim).rough;
+}
+
+/* The server broke off, as the workload wants, and the client may not have heard of it: nobody sends a RST again. */
+static bool is_unheard_reset(const struct sim *sim, const struct client *c)
+{
+	return client_reset_planned(sim, c) && losses_of(sim).lost > 0;
 }
 
 static bool is_lossless(const struct sim *sim)
@@ -127,6 +148,32 @@ static bool is_lossless(const struct sim *sim)
 static bool is_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
 {
 	return c->let_go && (!is_lossless(sim) || fault_stalls(sim, c->started_ns, now_ns));
+}
+
+/* What is longer than this may outlast a retransmission timer, at six passages of links before the first answer. */
+#define SMOOTH_DELAY_NS (2 * NS_PER_MS)
+#define SMOOTH_RATE UINT64_C(100000000)
+#define SMOOTH_CORE_NS (5 * NS_PER_US)
+
+static bool is_smooth_link(const struct config_link *l)
+{
+	return l->delay_ns <= SMOOTH_DELAY_NS && (l->rate == 0 || l->rate >= SMOOTH_RATE) &&
+	       !(l->loss | l->duplicate | l->reorder | l->spike | l->corrupt);
+}
+
+/* Is there nothing in the world for which TCP would have to send anything twice? A flow that moves to another pool may
+ * wait for longer than a timer. */
+static bool is_smooth(const struct sim *sim)
+{
+	const struct config *c = sim->config;
+	const struct config_simulation *s = &c->simulation;
+	const struct losses losses = losses_of(sim);
+
+	return c->pool_count == 1 && s->fault_count == 0 && losses.lost == 0 && !losses.rough &&
+	       is_smooth_link(&s->client_link) && is_smooth_link(&s->frontend_link) &&
+	       is_smooth_link(&s->backend_link) &&
+	       s->frontend_cpu.packet_ns + s->frontend_cpu.kib_ns <= SMOOTH_CORE_NS &&
+	       s->server_cpu.packet_ns + s->server_cpu.kib_ns <= SMOOTH_CORE_NS;
 }
 
 static const char *why_refused(const struct client *c)
@@ -152,7 +199,7 @@ void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outco
 	case SIM_OUTCOME_TIMED_OUT:
 	case SIM_OUTCOME_GAVE_UP:
 		if (c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->progress_ns, now_ns) ||
-		    is_rough(sim))
+		    is_unheard_reset(sim, c) || is_rough(sim))
 			return;
 		judge_violation(
 			sim, SIM_VIOLATION_HANG, c->local,
@@ -322,6 +369,9 @@ void judge_sweep(struct sim *sim)
 	uint64_t flows = 0, agents = 0;
 
 	sweep_stack(sim, &sim->clients, "the clients", corrupts);
+	if (tcp_stack_stats(sim->clients.tcp)->timeouts && is_smooth(sim))
+		judge_violation(sim, SIM_VIOLATION_STALL, none, "the clients' retransmission timers expired %llu times",
+				(unsigned long long)tcp_stack_stats(sim->clients.tcp)->timeouts);
 	for (unsigned i = 0; i < sim->config->backend_count; i++) {
 		sweep_stack(sim, &sim->servers[i], sim->config->backends[i].name, corrupts);
 		agents += agent_stats(world_agent(sim->world, i))->entries;

@@ -110,6 +110,9 @@ struct serving {
 	char *part;	   /* REQUEST_HEAD_MAX bytes */
 };
 
+/* Did the workload want the server to break off one of the responses that are due? Or the one before: of a short one
+ * all may have arrived. */
+bool client_reset_planned(const struct sim *sim, const struct client *c);
 /* True if the peer has acknowledged more than when this was last asked. */
 bool is_heard(const struct tcp *tcp, uint64_t *acked);
 

@@ -219,8 +219,9 @@ int config_set(struct config *c, const char *path, const char *value, char *erro
 
 		nearest_init(&guess.nearest, path);
 		config_keys_walk(guess_path, &guess);
-		snprintf(error, error_size, "unknown key %s%s%s", config_quote(q, path, strlen(path)),
-			 guess.nearest.best ? "; did you mean " : "", guess.nearest.best ? guess.best : "");
+		snprintf(error, error_size, "unknown key %s%s%s%s", config_quote(q, path, strlen(path)),
+			 guess.nearest.best ? "; did you mean \"" : "", guess.nearest.best ? guess.best : "",
+			 guess.nearest.best ? "\"?" : "");
 		return -1;
 	}
 	if (!value_is_plain(key->kind)) {

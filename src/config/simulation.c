@@ -68,7 +68,8 @@ static bool takes_time(const struct config_simulation *s, const struct config_wo
 {
 	const struct config_link *links[] = { &s->client_link, &s->frontend_link, &s->backend_link };
 	const struct config_cpu *cores[] = { &s->frontend_cpu, &s->server_cpu };
-	uint64_t sum = w->think_ns + w->delay_ns + s->server_cpu.request_ns;
+	/* Nobody thinks behind the last request of a connection. */
+	uint64_t sum = (w->requests > 1 ? w->think_ns : 0) + w->delay_ns + s->server_cpu.request_ns;
 
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		sum += links[i]->delay_ns + links[i]->rate;
@@ -90,7 +91,7 @@ static void check_workload(struct loader *l, const struct node *n, const struct 
 		PROBLEM_AT(l, place_of(l, n, NULL, "arrival"),
 			   "arrival: a closed loop needs something that takes time: a link with a delay or a rate, a "
 			   "core, "
-			   "a think time");
+			   "a think time between requests");
 	if (w->upload_chance > 0 && w->upload == 0)
 		PROBLEM_AT(l, place_of(l, n, "uploads", "chance"), "chance: uploads of 0 bytes are none; set size too");
 	if (hosts && hosts->kind == NODE_LIST)
