@@ -2,8 +2,8 @@
 /* splice.c: packets that the front-end redirects, and those that it makes.
  *
  * Redirecting changes one address and port, with incremental checksums (RFC 1624); sequence
- * numbers are the agents' business. What we make ourselves carries the client's own numbers
- * toward a backend, and the L space's toward the client. */
+ * numbers are the agents' business, but for an ACK that falls behind one of ours. What we make ourselves carries the
+ * client's own numbers toward a backend, and the L space's toward the client. */
 #include "frontend_internal.h"
 #include "miresga/checksum.h"
 #include "miresga/special_syn.h"
@@ -58,13 +58,47 @@ void forward_to_backend(struct work *w, struct flow *f)
 	emit(w, p);
 }
 
+/* What we have acknowledged ourselves stays so: a client drops segments whose ACK lies further back than its largest
+ * window (RFC 5961 §5.2), and it may have sent us more than that. */
+static void keep_acknowledged(struct packet *p, const struct flow *f)
+{
+	be32 ack = be32_from(f->c_owed), was;
+	struct tcp_hdr *tcp = packet_tcp(p);
+
+	if (!(p->phv.tcp_flags & TCP_ACK) || !seq_lt(f->c_una, f->c_owed) || !seq_lt(p->phv.ack, f->c_owed))
+		return;
+	memcpy(&was, &tcp->ack, sizeof(was));
+	if (!p->checksum_partial) /* which holds the pseudo-header alone */
+		tcp->check = csum_update32(tcp->check, was, ack);
+	memcpy(&tcp->ack, &ack, sizeof(ack));
+	p->phv.ack = f->c_owed;
+}
+
+/* A client whose bytes wait here, acknowledged by us, counts on from behind them. A backend would find that
+ * outside its window, and throw the acknowledgement away with it (RFC 9293 §3.10.7.4). */
+void forward_acknowledgement(struct work *w, struct flow *f)
+{
+	struct packet *p = w->packet;
+	struct tcp_hdr *tcp = packet_tcp(p);
+	uint32_t next = request_backend_next(f);
+	be32 seq = be32_from(next);
+
+	if (seq_gt(p->phv.seq, next)) {
+		if (!p->checksum_partial)
+			tcp->check = csum_update32(tcp->check, tcp->seq, seq);
+		tcp->seq = seq;
+		p->phv.seq = next;
+	}
+	forward_to_backend(w, f);
+}
+
 void forward_to_client(struct work *w, struct flow *f)
 {
 	struct packet *p = w->packet;
 	be32 addr;
 	be16 port;
 
-	(void)f;
+	keep_acknowledged(p, f);
 	memcpy(&addr, &packet_ip(p)->src, sizeof(addr));
 	memcpy(&port, &packet_tcp(p)->sport, sizeof(port));
 	rewrite(p, &p->phv.src, &addr, &port, w->fe->config->vip);
