@@ -574,7 +574,8 @@ struct agent *agent_create(const struct config *config, unsigned index)
 	MUST(index < config->backend_count && max >= 1);
 	if (!a)
 		return NULL;
-	while (buckets < max)
+	/* Two chains a pair: the second pair of a chain is a line that nobody has prefetched. */
+	while (buckets < 2 * max)
 		buckets *= 2;
 	a->agent = (struct agent){ .ops = &model_ops, .index = (uint8_t)index };
 	a->entries_max = max;

@@ -78,7 +78,7 @@ struct command {
 };
 
 extern const struct command cli_check, cli_live, cli_capacity, cli_replay, cli_explain, cli_script, cli_completion,
-	cli_man, cli_agent, cli_fuzz, cli_sim;
+	cli_man, cli_agent, cli_fuzz, cli_sim, cli_bench;
 /* All of them, in the order in which help lists them. */
 extern const struct command *const cli_commands[];
 extern const size_t cli_command_count;

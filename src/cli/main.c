@@ -10,8 +10,8 @@
 #include "miresga/nearest.h"
 
 const struct command *const cli_commands[] = {
-	&cli_replay, &cli_sim,	    &cli_fuzz,	&cli_explain,	 &cli_script, &cli_live,
-	&cli_check,  &cli_capacity, &cli_agent, &cli_completion, &cli_man,
+	&cli_replay, &cli_sim,	    &cli_fuzz,	&cli_explain, &cli_script,     &cli_live,
+	&cli_check,  &cli_capacity, &cli_bench, &cli_agent,   &cli_completion, &cli_man,
 };
 const size_t cli_command_count = ARRAY_LEN(cli_commands);
 

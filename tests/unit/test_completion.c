@@ -207,7 +207,7 @@ static bool in_a_tag(const char *page, const char *word)
 
 START_TEST(every_statement_is_in_the_manual)
 {
-	char *page = output("cat docs/man/miresga-script.5");
+	char *page = output("$M man miresga-script.5");
 
 	ck_assert_msg(in_a_tag(page, script_words[_i]), "miresga-script.5 does not tell '%s'", script_words[_i]);
 	free(page);
@@ -215,7 +215,7 @@ START_TEST(every_statement_is_in_the_manual)
 END_TEST
 
 static const char *const pages[] = { "$M man", "$M man miresga.yaml.5", "$M man miresga-agent.8",
-				     "cat docs/man/miresga-script.5" };
+				     "$M man miresga-script.5" };
 
 /* Formatters have nothing to say about the pages. */
 START_TEST(pages_are_clean)
@@ -273,6 +273,8 @@ static const struct completion completions[] = {
 	{ "capacity --what-if backend_agent = ''", "true false" },
 	{ "explain --why", "--why-not-offloaded=" },
 	{ "completion ''", "bash zsh" },
+	{ "bench ag", "agent" },
+	{ "bench --tr", "--trace=" },
 	{ "man miresga.y", "miresga.yaml.5" },
 	{ "quux", "" },
 };
