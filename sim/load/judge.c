@@ -60,7 +60,8 @@ static bool fault_resets(const struct sim *sim, uint64_t now_ns)
 	return false;
 }
 
-/* Is a fault to blame that nothing has come since `since_ns`? An outage is if it took a good part of that time. */
+/* Is a fault to blame that nothing has come since `since_ns`? An outage is if it took a good part of that time: who
+ * retransmits doubles his waiting again and again, and goes on doing so when it is over. */
 static bool fault_stalls(const struct sim *sim, uint64_t since_ns, uint64_t now_ns)
 {
 	const struct config_simulation *s = &sim->config->simulation;
@@ -72,7 +73,7 @@ static bool fault_stalls(const struct sim *sim, uint64_t since_ns, uint64_t now_
 
 		if (f->at_ns <= now_ns && excuses[f->what].forgets)
 			return true;
-		if (excuses[f->what].stalls && to > from && to - from > (now_ns - since_ns) / 8)
+		if (excuses[f->what].stalls && to > from && to - from > (now_ns - since_ns) / 16)
 			return true;
 	}
 	return false;
@@ -198,7 +199,7 @@ void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outco
 		return;
 	case SIM_OUTCOME_TIMED_OUT:
 	case SIM_OUTCOME_GAVE_UP:
-		if (c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->progress_ns, now_ns) ||
+		if (c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->started_ns, now_ns) ||
 		    is_unheard_reset(sim, c) || is_rough(sim))
 			return;
 		judge_violation(
