@@ -34,11 +34,15 @@ struct agent_attach_options {
 	const struct config *config;
 	bool generic; /* do not try native XDP */
 	bool clsact;  /* do not try TCX */
+	/* A first attachment leaves connections of the ports that are there already. Else it ends them: they may be
+	 * those of an earlier agent, whose numbers nobody knows any more (docs/faults.md). */
+	bool keep_connections;
 };
 
 /* What attaching did. */
 struct agent_attached {
-	bool upgraded; /* the interface had an agent: its flows live on */
+	bool upgraded;	/* the interface had an agent: its flows live on */
+	unsigned ended; /* connections that were ended */
 	enum agent_ingress_hook ingress;
 	enum agent_egress_hook egress;
 };
@@ -47,7 +51,7 @@ struct agent_attached {
  * attachment nothing of it is left. */
 int agent_attach(const struct agent_host *host, const struct agent_attach_options *options, struct agent_attached *done,
 		 char error[AGENT_ATTACH_ERROR_MAX]);
-/* Removes what agent_attach() made, and nothing else. */
+/* Ends the connections that go through the agent, then removes what agent_attach() made, and nothing else. */
 int agent_detach(const struct agent_host *host, const char *interface, char error[AGENT_ATTACH_ERROR_MAX]);
 
 struct agent_program {
@@ -63,6 +67,7 @@ struct agent_status {
 	struct agent_program programs[2]; /* ingress, egress */
 	struct agent_stats stats;	  /* entries_peak stays 0 */
 	uint64_t gave_way;		  /* ended pairs that were removed for new ones, in a full map */
+	uint64_t refused_failed;	  /* special SYNs whose pair the kernel did not make, though there was room */
 	uint32_t entries_max, ended;	  /* of stats.entries so many have ended */
 	unsigned port_count;
 	uint16_t ports[AGENT_PORTS_MAX];

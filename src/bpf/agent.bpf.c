@@ -4,11 +4,15 @@
  * Who is translated, and for how long, is what src/agent/agent.c says, packet for packet; a test runs both side
  * by side. It has no quirks.
  *
- * Nobody in user space is needed to keep the map clean: every pair has a timer, set when the pair is announced and
- * again when it ends, not by packets between; when it fires and the pair is not due, it is set for when it would
- * be. Where time is virtual, its host sweeps instead (kernel_agent.h). In a full map the pair that ended first gives
- * way: agent_ended is their queue. Entries are added when a pair ends and whenever one that has ended is seen
- * again, never taken out of the middle; what no longer holds is skipped, and goes when the pair goes.
+ * Nobody in user space is needed to keep the map clean: one timer ticks (agent_start). Pairs that have ended go in
+ * the order of agent_ended, which is that of their timeouts; all others are looked at from time to time. In a full map
+ * the pair that ended first gives way. Entries are added to the queue when a pair ends and whenever one that has ended
+ * is seen again, never taken out of the middle; what no longer holds is skipped. Where time is virtual, the timer is
+ * not started: its host sweeps (kernel_agent.h).
+ *
+ * No packet makes the kernel allocate: maps are allocated in advance, and the timer when the agent is attached. A timer
+ * for each pair would be an allocation for each flow, in a context that may not wait: Linux 6.18 fails it (-ENOMEM)
+ * after some hundred flows in quick succession, with memory in plenty.
  *
  * A header is copied to scratch memory, changed there, and written back. So one body serves both hooks, frames
  * in fragments (xdp.frags, GSO) are no special case, and the verifier, which knows the scratch memory's size,
@@ -39,9 +43,15 @@ enum {
 	ICMP_MIN = 8,
 	ICMP_SEEN = ICMP_MIN + IP_MAX + SPLICE_TCP_MIN,
 	CLOCK_OF_TIMERS = 1, /* CLOCK_MONOTONIC, as bpf_ktime_get_ns() */
-	EVICT_TRIES = 16,
-	TRIM_TRIES = 4,
-	EEXIST = 17,
+	EVICT_TRIES = 128,
+	/* what one tick takes from the queue before it lets others run for a moment */
+	TICK_STEPS = 64,
+	TICK_AGAIN_NS = 50000,
+	TICK_MIN_NS = 10000000,
+	TICK_MAX_NS = 1000000000,
+	WALK_MIN_NS = 100000000,
+	E2BIG = 7,
+	EBUSY = 16,
 	TAG_LEN = 12,
 	TAG_EXPERIMENT = 0x4d52,
 	OPTION_EXPERIMENT = 253,
@@ -98,6 +108,13 @@ struct {
 	__uint(max_entries, 102400);
 	__uint(value_size, sizeof(struct agent_ended));
 } agent_ended SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct agent_clock);
+} agent_clock SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -414,8 +431,7 @@ INLINE void pair_move(const struct frame *f, struct agent_pair *pair, struct fol
 }
 
 /* Behind the lock. */
-INLINE void pair_settle(const struct frame *f, const struct splice_key *key, struct agent_pair *pair,
-			struct follow *followed)
+INLINE void pair_settle(const struct frame *f, const struct splice_key *key, struct follow *followed)
 {
 	f->counters->removed_fin += followed->end == SPLICE_ENDED_FIN;
 	f->counters->removed_rst += followed->end == SPLICE_ENDED_RST;
@@ -423,8 +439,6 @@ INLINE void pair_settle(const struct frame *f, const struct splice_key *key, str
 		followed->ended.key = *key;
 		bpf_map_push_elem(&agent_ended, &followed->ended, BPF_EXIST);
 	}
-	if (followed->end != SPLICE_GOES_ON && !f->settings->now_ns)
-		bpf_timer_start(&pair->timer, timeout_of(f->settings, 1), 0);
 }
 
 /* Does the queue's entry tell the pair's last place? */
@@ -436,80 +450,123 @@ INLINE _Bool ended_holds(const struct agent_ended *ended)
 	       pair->splice.last_ns == ended->last_ns;
 }
 
-/* In a full map the pair that ended first gives way. False if none has ended. */
-INLINE _Bool pairs_make_room(const struct frame *f)
+/* In a full map the pair that ended first gives way. 0 if none has ended. Global: see agent_options(). */
+__attribute__((noinline)) int agent_make_room(void)
 {
+	__u32 zero = 0;
+	struct agent_counters *counters = bpf_map_lookup_elem(&agent_counters, &zero);
 	struct agent_ended ended;
 
-	for (int i = 0; i < EVICT_TRIES && !bpf_map_pop_elem(&agent_ended, &ended); i++) {
+	for (int i = 0; counters && i < EVICT_TRIES && !bpf_map_pop_elem(&agent_ended, &ended); i++) {
 		if (!ended_holds(&ended) || bpf_map_delete_elem(&agent_pairs, &ended.key))
 			continue;
-		f->counters->gave_way++;
+		counters->gave_way++;
 		return 1;
 	}
 	return 0;
 }
 
-/* Entries that no longer hold leave the queue's front. Two CPUs at once may take one that does: its pair goes by its
- * timer then, as all do whose place is not needed. */
-INLINE void ended_trim(void)
+/* Takes one entry from the queue's front, with its pair if that is due. False if there is none to take. A special SYN
+ * that renews the pair at this very moment is lost with it; the front-end sends another. */
+INLINE _Bool ended_take(__u64 now_ns, __u64 linger_ns)
 {
 	struct agent_ended ended;
 
-	for (int i = 0; i < TRIM_TRIES && !bpf_map_peek_elem(&agent_ended, &ended) && !ended_holds(&ended); i++)
-		bpf_map_pop_elem(&agent_ended, &ended);
+	if (bpf_map_peek_elem(&agent_ended, &ended) || (ended.last_ns + linger_ns > now_ns && ended_holds(&ended)) ||
+	    bpf_map_pop_elem(&agent_ended, &ended))
+		return 0;
+	if (!ended_holds(&ended))
+		return 1;
+	/* Not what was looked at: another CPU has taken that one. */
+	if (ended.last_ns + linger_ns > now_ns)
+		bpf_map_push_elem(&agent_ended, &ended, BPF_EXIST);
+	else
+		bpf_map_delete_elem(&agent_pairs, &ended.key);
+	return 1;
 }
 
-/* A pair may be due. A special SYN that renews it at this very moment is lost with it; the front-end sends another. */
-static int pair_timer_fires(void *map, struct splice_key *key, struct agent_pair *pair)
+/* A walk over all pairs. */
+struct walk {
+	__u64 now_ns, timeouts_ns[2];
+};
+
+/* Removes the pair if it is due. Ended ones go by the queue, but for those whose entry got lost in a full one. */
+static long pair_visit(void *map, struct splice_key *key, struct agent_pair *pair, struct walk *w)
 {
 	__u32 zero = 0;
-	struct agent_settings *settings = bpf_map_lookup_elem(&agent_settings, &zero);
 	struct agent_counters *counters = bpf_map_lookup_elem(&agent_counters, &zero);
 	_Bool closing = pair->splice.flags & SPLICE_CLOSING;
-	__u64 due_ns, now_ns = bpf_ktime_get_ns();
 
-	if (!settings || !counters)
+	if (pair->splice.last_ns + (closing ? w->timeouts_ns[1] : w->timeouts_ns[0]) > w->now_ns ||
+	    bpf_map_delete_elem(map, key) || !counters)
 		return 0;
-	due_ns = pair->splice.last_ns + timeout_of(settings, closing);
-	if (due_ns > now_ns) {
-		bpf_timer_start(&pair->timer, due_ns - now_ns, 0);
-		return 0;
-	}
-	bpf_map_delete_elem(map, key);
-	if (closing)
-		ended_trim();
-	else
-		counters->removed_idle++;
+	counters->removed_idle += !closing;
 	return 0;
 }
 
-/* A pair without a timer would stay for ever. */
-INLINE _Bool pair_timer_set(const struct frame *f, struct agent_pair *pair)
+INLINE __u64 bounded(__u64 ns, __u64 min, __u64 max)
 {
-	return f->settings->now_ns ||
-	       (!bpf_timer_init(&pair->timer, &agent_pairs, CLOCK_OF_TIMERS) &&
-		!bpf_timer_set_callback(&pair->timer, pair_timer_fires) &&
-		!bpf_timer_start(&pair->timer, timeout_of(f->settings, 0), 0));
+	return ns < min ? min : ns > max ? max : ns;
 }
 
-/* The pair of a special SYN, made if there is none; NULL if the map is full. */
-INLINE struct agent_pair *pair_claim(const struct frame *f, const struct splice_key *key)
+static int clock_ticks(void *map, __u32 *key, struct agent_clock *clock)
+{
+	__u32 zero = 0, taken = 0;
+	struct agent_settings *settings = bpf_map_lookup_elem(&agent_settings, &zero);
+	__u64 idle_ns, linger_ns;
+	struct walk w;
+
+	(void)map, (void)key;
+	if (!settings)
+		return 0;
+	idle_ns = settings->timeouts_ns[0];
+	linger_ns = settings->timeouts_ns[1];
+	w = (struct walk){ bpf_ktime_get_ns(), { timeout_of(settings, 0), timeout_of(settings, 1) } };
+	while (taken < TICK_STEPS && ended_take(w.now_ns, w.timeouts_ns[1]))
+		taken++;
+	if (w.now_ns - clock->walked_ns >= bounded(idle_ns / AGENT_TOUCH_SHARE, WALK_MIN_NS, ~0ull)) {
+		clock->walked_ns = w.now_ns;
+		bpf_for_each_map_elem(&agent_pairs, pair_visit, &w, 0);
+	}
+	if (linger_ns > idle_ns)
+		linger_ns = idle_ns;
+	bpf_timer_start(&clock->timer,
+			taken == TICK_STEPS ? TICK_AGAIN_NS
+					    : bounded(linger_ns / AGENT_TOUCH_SHARE, TICK_MIN_NS, TICK_MAX_NS),
+			0);
+	return 0;
+}
+
+/* Run once by whoever attaches, never attached itself: from then on the timer ticks, with this object's code. Returns 0
+ * or an errno. */
+SEC("xdp")
+int agent_start(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	struct agent_clock *clock = bpf_map_lookup_elem(&agent_clock, &zero);
+	long error = clock ? bpf_timer_init(&clock->timer, &agent_clock, CLOCK_OF_TIMERS) : -E2BIG;
+
+	(void)ctx;
+	if (clock && (!error || error == -EBUSY))
+		error = bpf_timer_set_callback(&clock->timer, clock_ticks);
+	if (clock && !error)
+		error = bpf_timer_start(&clock->timer, 0, 0);
+	return (int)-error;
+}
+
+/* The pair of a special SYN, made if there is none; NULL, and a reason, if it cannot be. Before Linux 6.4 only the
+ * lower half of what the update returns is its result. */
+INLINE struct agent_pair *pair_claim(const struct frame *f, const struct splice_key *key, int *error)
 {
 	struct agent_pair fresh = { 0 }, *pair = bpf_map_lookup_elem(&agent_pairs, key);
-	long error;
 
 	if (pair)
 		return pair;
 	fresh.splice.last_ns = f->now_ns;
-	error = bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
-	if (error && error != -EEXIST && pairs_make_room(f))
-		error = bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
-	pair = bpf_map_lookup_elem(&agent_pairs, key);
-	if (!pair || error || pair_timer_set(f, pair))
-		return pair;
-	bpf_map_delete_elem(&agent_pairs, key);
-	return 0;
+	*error = (int)bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
+	if (*error == -E2BIG && agent_make_room())
+		*error = (int)bpf_map_update_elem(&agent_pairs, key, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&agent_pairs, key);
 }
 
 INLINE __u16 sum_fold(__u32 sum)
@@ -555,7 +612,7 @@ INLINE void reset_tcp(const struct frame *f, const struct splice_key *key, __u32
 }
 
 /* The map is full: the special SYN turns round as a RST, as turn_into_reset() of the model. */
-INLINE int refuse(const struct frame *f, const struct splice_key *key)
+INLINE int refuse(const struct frame *f, const struct splice_key *key, _Bool full)
 {
 	struct splice_seen seen = seen_of(f);
 	__u8 *bytes = f->scratch->bytes;
@@ -563,7 +620,10 @@ INLINE int refuse(const struct frame *f, const struct splice_key *key)
 	__u64 ihl = f->ihl;
 	__u16 total;
 
-	f->counters->refused_full++;
+	if (full)
+		f->counters->refused_full++;
+	else
+		f->counters->refused_failed++;
 	if (!is_within(&ihl, IP_MIN, IP_MAX) || frame_load(f, f->l3_at, bytes, ihl) ||
 	    frame_load(f, 0, &mac, sizeof(mac)))
 		return XDP_PASS;
@@ -589,6 +649,7 @@ INLINE int ingress_syn(const struct frame *f, const struct splice_key *key)
 	struct agent_pair *pair;
 	_Bool ready, renewed;
 	__u8 announced_wscale;
+	int error = 0;
 
 	agent_tag(f->scratch);
 	if (f->scratch->tag_len < 4 || splice_get16(f->scratch->bytes + f->scratch->tag_at + 2) != TAG_EXPERIMENT)
@@ -598,9 +659,9 @@ INLINE int ingress_syn(const struct frame *f, const struct splice_key *key)
 		return XDP_PASS;
 	}
 	f->counters->special_syns++;
-	pair = pair_claim(f, key);
+	pair = pair_claim(f, key, &error);
 	if (!pair)
-		return refuse(f, key);
+		return refuse(f, key, error == -E2BIG);
 	agent_options(f->scratch);
 	announced_wscale = (__u8)f->settings->announced_wscale;
 	bpf_spin_lock(&pair->lock);
@@ -608,7 +669,7 @@ INLINE int ingress_syn(const struct frame *f, const struct splice_key *key)
 	renewed = splice_announce(&pair->splice, &g, &f->scratch->options, announced_wscale);
 	pair_move(f, pair, &followed);
 	bpf_spin_unlock(&pair->lock);
-	pair_settle(f, key, pair, &followed);
+	pair_settle(f, key, &followed);
 	f->counters->renewed += ready && renewed;
 	splice_plain_syn(&g, f->scratch->tag_at, &f->scratch->options);
 	segment_finish(f, &g);
@@ -650,7 +711,7 @@ INLINE void ingress_tcp(const struct frame *f, const struct splice_key *key, str
 	followed.end = f->fragment ? SPLICE_GOES_ON : splice_track_ingress(s, &seen);
 	pair_follow(f, pair, &followed, touch_ns);
 	bpf_spin_unlock(&pair->lock);
-	pair_settle(f, key, pair, &followed);
+	pair_settle(f, key, &followed);
 	if (!ready)
 		return;
 	f->counters->translated_in++;
@@ -681,7 +742,7 @@ INLINE void egress_tcp(const struct frame *f, const struct splice_key *key, stru
 		pair_follow(f, pair, &followed, touch_ns);
 	}
 	bpf_spin_unlock(&pair->lock);
-	pair_settle(f, key, pair, &followed);
+	pair_settle(f, key, &followed);
 	f->counters->challenge_acks += challenge;
 	if (!ready)
 		return;

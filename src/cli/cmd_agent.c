@@ -16,7 +16,7 @@
 
 struct agent_cli_options {
 	const char *config_file, *bpffs;
-	int xdp, tc;
+	int xdp, tc, connections;
 };
 
 enum xdp_choice {
@@ -26,6 +26,11 @@ enum xdp_choice {
 enum tc_choice {
 	TC_AUTO,
 	TC_CLSACT
+};
+
+enum connections_choice {
+	CONNECTIONS_END,
+	CONNECTIONS_KEEP
 };
 
 static const struct cli_option options[] = {
@@ -40,6 +45,11 @@ static const struct cli_option options[] = {
 	  .at = offsetof(struct agent_cli_options, tc),
 	  .choices = "auto|clsact",
 	  .help = "attach: TCX where the kernel has it, or a clsact filter at once" },
+	{ .name = "connections",
+	  .kind = OPTION_CHOICE,
+	  .at = offsetof(struct agent_cli_options, connections),
+	  .choices = "end|keep",
+	  .help = "first attach: end connections of the ports that are there already, or keep them" },
 	{ .name = "bpffs",
 	  .kind = OPTION_TEXT,
 	  .at = offsetof(struct agent_cli_options, bpffs),
@@ -93,6 +103,7 @@ static int attach(struct work *w, const char *interface)
 		.interface = interface,
 		.generic = w->options->xdp == XDP_GENERIC,
 		.clsact = w->options->tc == TC_CLSACT,
+		.keep_connections = w->options->connections == CONNECTIONS_KEEP,
 	};
 	struct agent_attached done;
 	struct config *config = NULL;
@@ -113,9 +124,10 @@ static int attach(struct work *w, const char *interface)
 	if (rc != EXIT_SUCCESS)
 		return rc;
 	if (w->cli->globals.json)
-		return print_json(w, json_pack("{s:s, s:s, s:b, s:s, s:s}", "schema", "miresga.agent/1", "interface",
-					       interface, "upgraded", done.upgraded, "xdp", ingress_names[done.ingress],
-					       "tc", egress_names[done.egress]));
+		return print_json(w, json_pack("{s:s, s:s, s:b, s:s, s:s, s:I}", "schema", "miresga.agent/1",
+					       "interface", interface, "upgraded", done.upgraded, "xdp",
+					       ingress_names[done.ingress], "tc", egress_names[done.egress],
+					       "connections_ended", (json_int_t)done.ended));
 	if (!w->cli->globals.quiet)
 		printf("%s: agent %s (XDP %s, TC %s)\n", interface, done.upgraded ? "upgraded, flows kept" : "attached",
 		       ingress_names[done.ingress], egress_names[done.egress]);
@@ -148,6 +160,9 @@ const struct agent_counter agent_counters[] = {
 	     "They pass as they are. Many: the secret of front-ends and agent differ, or somebody guesses."),
 	STAT(refused_full, "refused SYNs (map full)",
 	     "Answered with a RST, and the front-end's flow fails: `agent.entries` is too small."),
+	{ "refused_failed", "refused SYNs (kernel)",
+	  "There was room, but the kernel did not make the pair. It should stay at 0.",
+	  offsetof(struct agent_status, refused_failed) },
 	{ "gave_way", "  ended pairs removed for new ones",
 	  "The map was full, but ended pairs could go early: no harm yet, `agent.entries` is near its end.",
 	  offsetof(struct agent_status, gave_way) },
@@ -350,10 +365,11 @@ const struct command cli_agent = {
 	.name = "agent",
 	.summary = "the agent of this host: attach, detach, watch",
 	.usage = VERBS " [OPTIONS] [IFACE]",
-	.about = "Puts the agent on a network interface of a backend: XDP on ingress, TC on egress. It acts only on\n"
-		 "flows that a front-end announced, and needs no process: kernel timers keep its map clean. A second\n"
-		 "attach upgrades it with flows alive; detach removes what attach made, and nothing else. status\n"
-		 "tells its hooks and counters, dump its pairs. docs/agent.md says how to operate it.",
+	.about =
+		"Puts the agent on a network interface of a backend: XDP on ingress, TC on egress. It acts only on\n"
+		"flows that a front-end announced, and needs no process: a kernel timer keeps its map clean. A second\n"
+		"attach upgrades it with flows alive; detach ends its connections and removes what attach made.\n"
+		"status tells its hooks and counters, dump its pairs. docs/agent.md says how to operate it.",
 	.examples = "miresga agent attach eth0 -f /etc/miresga.yaml\n"
 		    "miresga agent status\n"
 		    "miresga agent dump eth0\n"

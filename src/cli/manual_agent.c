@@ -15,9 +15,13 @@ static const struct item actions[] = {
 	  "of "
 	  "clsact. Where an agent is attached already, the programs are replaced in place: its flows live on, and the "
 	  "hooks stay what they are. The ports are `agent.ports` of the file, the secret is that of "
-	  "`agent.secret_file`." },
+	  "`agent.secret_file`. A first attachment ends connections of the ports that are there already, which might "
+	  "be "
+	  "those of an agent whose maps were lost, unless `--connections=keep` says that they are not." },
 	{ "detach IFACE",
-	  "Takes off what attach put there, and removes what it pinned. Flows that go through the agent end: let the "
+	  "Ends the connections that go through the agent, takes off what attach put there, and removes what it "
+	  "pinned. "
+	  "Let the "
 	  "front-ends send no new ones before, and wait until `status` shows no pairs but ended ones." },
 	{ "status [IFACE]", "Hooks, ports, pairs and counters of one interface, or of all that have an agent." },
 	{ "dump [IFACE]",
@@ -26,17 +30,19 @@ static const struct item actions[] = {
 };
 
 static const struct item files[] = {
-	{ "/sys/fs/bpf/miresga/IFACE/",
-	  "Maps and links of the agent of that interface. In a network namespace other than that of process 1 its "
-	  "number "
-	  "follows the name. As long as they are there the agent works; no process is needed." },
+	{ "/sys/fs/bpf/miresga/IFACE@NUMBER/",
+	  "Maps and links of the agent of that interface, in the network namespace of that number. As long as they are "
+	  "there the agent works; no process is needed." },
 };
 
 static const struct item diagnostics[] = {
 	{ "is no BPF file system",
 	  "`mount -t bpf bpf /sys/fs/bpf`. `ip netns exec` hides it: `nsenter --net=/run/netns/NAME` does not." },
 	{ "has an XDP program already",
-	  "XDP runs one program on an interface. The one that is there stays; take it off, or use another interface." },
+	  "XDP runs one program on an interface. The one that is there stays; the message says how it is taken off. "
+	  "libxdp's dispatcher is one as well: `xdp-loader unload IFACE --all`." },
+	{ "connections that the agent does not shift could not be ended",
+	  "The kernel lacks CONFIG_INET_DIAG_DESTROY. Restart the server: its clients might take bytes for others." },
 	{ "the driver takes no native XDP",
 	  "A note, not an error: generic XDP works as well, at more cost for each packet. Large MTUs need a driver "
 	  "with "
@@ -68,7 +74,8 @@ void manual_agent(FILE *out)
 		  "The agent stands between a backend's network interface and its TCP. It shifts sequence numbers of "
 		  "connections that a front-end of the load balancer announced by a tagged SYN, and of no other: what "
 		  "else goes through the interface (ssh, health checks, the host's own connections) passes untouched. "
-		  "It needs Linux 5.15, no process, and no change of the server.");
+		  "It needs Linux 5.15 or later (it was tested on 6.1 and 6.18), no process, and no change of the "
+		  "server.");
 	roff_section(r, "ACTIONS");
 	items(r, actions, ARRAY_LEN(actions));
 	roff_section(r, "OPTIONS");

@@ -6,9 +6,12 @@
  * last, since it is ingress that announces flows. Whatever is there already is updated in place, so attaching twice
  * upgrades, and attaching after an attempt that was killed half-way completes it.
  *
- * Invariants: no process is needed once attached: maps and links are pinned, pairs have timers. A first attachment
+ * Invariants: no process is needed once attached: maps and links are pinned, a timer sweeps. A first attachment
  * that fails leaves nothing; an upgrade that fails leaves what was there, or has both programs working on the same
  * maps.
+ *
+ * Connections that would go on without their numbers being shifted are ended: those with a pair when the agent goes,
+ * those without one when it comes (agent_sockets.h).
  *
  * Refusals: programs and filters of others stay where they are; maps of another shape are not taken over, as that
  * would end their flows without a word. */
@@ -28,6 +31,7 @@
 
 #include "../agent/agent_maps.h"
 #include "agent_hook.h"
+#include "agent_sockets.h"
 
 /* The shape of a map, as far as programs care. */
 struct shape {
@@ -174,6 +178,37 @@ static int settings_write(const struct agent_place *place, const struct agent_ob
 	return 0;
 }
 
+static void connections_note(const struct agent_place *place, int error)
+{
+	agent_note(place,
+		   "%s: connections that the agent does not shift could not be ended: %s%s. End them by restarting the "
+		   "server: their clients may take bytes for others",
+		   place->interface, strerror(error),
+		   error == EOPNOTSUPP ? " (the kernel lacks CONFIG_INET_DIAG_DESTROY)" : agent_advice(error));
+}
+
+/* What has been announced from now on has a pair. Connections without one are older than the agent; after an upgrade,
+ * ones with a pair may be at a port that is no service's any more. */
+static void connections_end(const struct agent_place *place, const struct agent_object *object,
+			    const struct agent_attach_options *options, struct agent_attached *done)
+{
+	int n;
+
+	if (!done->upgraded && options->keep_connections)
+		return;
+	n = agent_sockets_end(done->upgraded ? AGENT_SOCKETS_LOST : AGENT_SOCKETS_STRAY,
+			      bpf_map__fd(object->maps[AGENT_MAP_PAIRS]),
+			      bpf_map__fd(object->maps[AGENT_MAP_SERVICES]));
+	if (n < 0)
+		connections_note(place, -n);
+	done->ended = n > 0 ? (unsigned)n : 0;
+	if (n > 0)
+		agent_note(place, "%s: %d connection%s %s: ended", place->interface, n, n == 1 ? "" : "s",
+			   done->upgraded
+				   ? "at ports that are no longer the agent's"
+				   : "of its ports, older than the agent, which might have gone through another");
+}
+
 static int attach_object(const struct agent_place *place, const struct agent_attach_options *options,
 			 struct agent_object *object, struct agent_attached *done)
 {
@@ -189,14 +224,38 @@ static int attach_object(const struct agent_place *place, const struct agent_att
 		return load_failed(place, -error, log);
 	if (settings_write(place, object, options->config) || maps_pin(place, object))
 		return -1;
+	error = agent_object_start(object);
+	if (error)
+		return agent_refuse(place, "the kernel does not start the timer of the agent's map: %s%s",
+				    strerror(-error), error == -ENOMEM ? "; try again" : "");
 	if (agent_egress_attach(place, bpf_program__fd(object->egress), options->clsact, &done->egress))
 		return -1;
-	return agent_ingress_attach(place, bpf_program__fd(object->ingress), options->generic, &done->ingress);
+	if (agent_ingress_attach(place, bpf_program__fd(object->ingress), options->generic, &done->ingress))
+		return -1;
+	connections_end(place, object, options, done);
+	return 0;
+}
+
+/* Ends the connections that have a pair, while their RSTs are still shifted. */
+static void pairs_end(const struct agent_place *place)
+{
+	int pairs = agent_pin_open(place, agent_map_names[AGENT_MAP_PAIRS]), n = 0;
+
+	if (pairs < 0)
+		return;
+	n = agent_sockets_end(AGENT_SOCKETS_ANNOUNCED, pairs, -1);
+	close(pairs);
+	if (n < 0)
+		connections_note(place, -n);
+	else if (n > 0)
+		agent_note(place, "%s: %d connection%s went through the agent: ended", place->interface, n,
+			   n == 1 ? "" : "s");
 }
 
 /* Takes off what is on the interface, and all pins. */
 static int take_off(const struct agent_place *place)
 {
+	pairs_end(place);
 	agent_ingress_detach(place);
 	agent_egress_detach(place);
 	return agent_place_remove(place);
@@ -305,6 +364,7 @@ static void counters_read(int map, struct agent_status *out)
 			s->removed_idle += c->removed_idle;
 			s->challenge_acks += c->challenge_acks;
 			out->gave_way += c->gave_way;
+			out->refused_failed += c->refused_failed;
 		}
 	free(per_cpu);
 }

@@ -19,12 +19,14 @@
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* BPF_TCX_EGRESS of Linux 6.6. */
 #define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
+#define TCX_MAX 64
 #define FILTER_PRIORITY 0x4d52
 #define FILTER_HANDLE 0x4d52
 
@@ -50,9 +52,32 @@ static uint32_t program_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
+/* Does the interface run that program? Numbers of interfaces are not unique: each namespace has its own. */
+static bool runs_xdp(const struct agent_place *place, uint32_t id)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	return bpf_xdp_query((int)place->ifindex, 0, &query) == 0 &&
+	       (query.prog_id == id || query.drv_prog_id == id || query.skb_prog_id == id || query.hw_prog_id == id);
+}
+
+static bool runs_tcx(const struct agent_place *place, uint32_t id)
+{
+	uint32_t ids[TCX_MAX];
+	LIBBPF_OPTS(bpf_prog_query_opts, query, .prog_ids = ids, .prog_cnt = TCX_MAX);
+	bool runs = false;
+
+	if (bpf_prog_query_opts((int)place->ifindex, ATTACH_TCX_EGRESS, &query))
+		return false;
+	for (uint32_t i = 0; i < query.prog_cnt && i < TCX_MAX; i++)
+		runs |= ids[i] == id;
+	return runs;
+}
+
 /* The pinned link, if it is still on this interface, with its program's id; else -1. */
 static int link_open(const struct agent_place *place, const char *name, uint32_t *id)
 {
+	bool tcx = strcmp(name, AGENT_PIN_TCX) == 0;
 	struct bpf_link_info info = { 0 };
 	uint32_t len = sizeof(info);
 	int fd = agent_pin_open(place, name);
@@ -60,7 +85,8 @@ static int link_open(const struct agent_place *place, const char *name, uint32_t
 	if (fd < 0)
 		return -1;
 	/* XDP and TCX both tell the interface first; a library of before 6.6 knows only xdp.ifindex. */
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && place->ifindex && info.xdp.ifindex == place->ifindex) {
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && place->ifindex && info.xdp.ifindex == place->ifindex &&
+	    (tcx ? runs_tcx(place, info.prog_id) : runs_xdp(place, info.prog_id))) {
 		*id = info.prog_id;
 		return fd;
 	}
@@ -97,11 +123,31 @@ static void link_detach(const struct agent_place *place, const char *name)
 	agent_pin_remove(place, name);
 }
 
+/* The link that holds the program, or 0: then netlink does. */
+static uint32_t link_of(uint32_t program)
+{
+	struct bpf_link_info info;
+	uint32_t id = 0, len, found = 0;
+
+	while (!found && bpf_link_get_next_id(id, &id) == 0) {
+		int fd = bpf_link_get_fd_by_id(id);
+
+		len = sizeof(info);
+		memset(&info, 0, sizeof(info));
+		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_LINK_TYPE_XDP &&
+		    info.prog_id == program)
+			found = id;
+		if (fd >= 0)
+			close(fd);
+	}
+	return found;
+}
+
 int agent_ingress_check(const struct agent_place *place)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	char name[BPF_OBJ_NAME_LEN];
-	uint32_t id;
+	char name[BPF_OBJ_NAME_LEN], how[64];
+	uint32_t id, link;
 
 	if (bpf_xdp_query((int)place->ifindex, 0, &query))
 		return 0;
@@ -112,15 +158,21 @@ int agent_ingress_check(const struct agent_place *place)
 	if (!id)
 		return 0;
 	program_name(id, name);
+	link = link_of(id);
+	if (strcmp(name, "xdp_dispatcher") == 0)
+		snprintf(how, sizeof(how), "xdp-loader unload %s --all", place->interface);
+	else if (link)
+		snprintf(how, sizeof(how), "bpftool link detach id %u", link);
+	else
+		snprintf(how, sizeof(how), "ip link set dev %s xdp%s off", place->interface,
+			 query.skb_prog_id ? "generic" : "");
 	return agent_refuse(
 		place,
-		"%s has an XDP program already: '%s' (id %u). It is not replaced, and XDP runs one program "
-		"only%s; take it off (ip link set dev %s xdp off), or attach the agent to another interface",
+		"%s has an XDP program already: '%s' (id %u)%s. It is not replaced, and an interface runs one "
+		"XDP program only. Stop whoever put it there, or take it off ('%s'), then attach again; or "
+		"attach the agent to another interface on the same way",
 		place->interface, name, id,
-		strcmp(name, "xdp_dispatcher") == 0 ? " (this is libxdp's dispatcher, which the agent does "
-						      "not join)"
-						    : "",
-		place->interface);
+		strcmp(name, "xdp_dispatcher") == 0 ? ", libxdp's dispatcher, which the agent does not join" : "", how);
 }
 
 static int xdp_attach(const struct agent_place *place, int program, uint32_t flags)

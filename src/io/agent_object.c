@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "../agent/agent_maps.h"
 #include "agent.skel.h"
@@ -23,10 +24,13 @@
 #define BPF_F_XDP_HAS_FRAGS (1U << 5)
 #endif
 
+#define START_TRIES 50
+#define START_PAUSE_US 20000
+
 const char *const agent_map_names[AGENT_MAP_COUNT] = {
 	[AGENT_MAP_SETTINGS] = "agent_settings", [AGENT_MAP_SERVICES] = "agent_services",
 	[AGENT_MAP_PAIRS] = "agent_pairs",	 [AGENT_MAP_ENDED] = "agent_ended",
-	[AGENT_MAP_COUNTERS] = "agent_counters",
+	[AGENT_MAP_CLOCK] = "agent_clock",	 [AGENT_MAP_COUNTERS] = "agent_counters",
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -51,10 +55,12 @@ int agent_object_open(struct agent_object *o, uint32_t entries_max, bool plain)
 		o->object = bpf->obj;
 		o->ingress = bpf->progs.agent_ingress;
 		o->egress = bpf->progs.agent_egress;
+		o->start = bpf->progs.agent_start;
 		o->maps[AGENT_MAP_SETTINGS] = bpf->maps.agent_settings;
 		o->maps[AGENT_MAP_SERVICES] = bpf->maps.agent_services;
 		o->maps[AGENT_MAP_PAIRS] = bpf->maps.agent_pairs;
 		o->maps[AGENT_MAP_ENDED] = bpf->maps.agent_ended;
+		o->maps[AGENT_MAP_CLOCK] = bpf->maps.agent_clock;
 		o->maps[AGENT_MAP_COUNTERS] = bpf->maps.agent_counters;
 		bpf->rodata->agent_has_frags = !plain && kernel_has_frags();
 		error = bpf_map__set_max_entries(o->maps[AGENT_MAP_PAIRS], entries_max);
@@ -96,6 +102,24 @@ int agent_object_load(struct agent_object *o, char log[AGENT_LOG_MAX])
 	free(all);
 	libbpf_set_print(print);
 	return error;
+}
+
+int agent_object_start(const struct agent_object *o)
+{
+	uint8_t frame[64] = { 0 };
+	int failed = -ENOMEM;
+
+	/* The kernel makes the timer without waiting for memory; a moment later there may be some. */
+	for (unsigned i = 0; i < START_TRIES && failed == -ENOMEM; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+
+		if (i)
+			usleep(START_PAUSE_US);
+		failed = bpf_prog_test_run_opts(bpf_program__fd(o->start), &options);
+		if (!failed)
+			failed = -(int)options.retval;
+	}
+	return failed;
 }
 
 void agent_object_close(struct agent_object *o)

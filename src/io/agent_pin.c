@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* agent_pin.c: where the agent of an interface lives: one folder of the BPF file system.
  *
- *   BPFFS/miresga/IFACE/agent_settings, agent_services, agent_pairs, agent_ended, agent_counters   maps
- *                       xdp                                                                  link of the ingress
- * program tcx, or clsact (and qdisc)                                           egress
+ *   BPFFS/miresga/IFACE@NUMBER/agent_settings, agent_services, agent_pairs, ...    maps
+ *                              xdp                                                 link of the ingress program
+ *                              tcx, or clsact (and qdisc)                          egress
  *
- * What is pinned lives without a process. The folder's name is the interface's, with ':' where that has a dot (the
- * BPF file system keeps dots for itself); in another network namespace than that of process 1, "@" and the
- * namespace's number follow, since namespaces share the file system and may have interfaces of the same name. */
+ * What is pinned lives without a process. The folder's name is the interface's, with ':' where that has a dot (the BPF
+ * file system keeps dots for itself), and behind "@" the cookie of the network namespace, a number that no other
+ * namespace gets before the next boot: namespaces may share the file system and have interfaces of the same name and
+ * number. A folder whose links have lost their interface with its namespace is nobody's; attaching removes it. */
 #include "agent_pin.h"
 
 #ifdef MIRESGA_BPF
@@ -20,11 +21,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define BPFFS_MAGIC 0xcafe4a11u
+#define AGENT_SUFFIX_MAX 32
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
+#endif
 
 int agent_refuse(const struct agent_place *place, const char *format, ...)
 {
@@ -55,14 +61,22 @@ const char *agent_advice(int error)
 						 : "";
 }
 
-/* "" in the namespace of process 1 (or where that cannot be told), else "@" and the namespace's number. */
-static void namespace_suffix(char out[32])
+/* "@" and the namespace's cookie. Returns 0, or -1 with an error. */
+static int namespace_suffix(const struct agent_place *place, char out[AGENT_SUFFIX_MAX])
 {
-	struct stat own, first;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), failed;
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
 
-	out[0] = '\0';
-	if (stat("/proc/self/ns/net", &own) == 0 && stat("/proc/1/ns/net", &first) == 0 && own.st_ino != first.st_ino)
-		snprintf(out, 32, "@%llu", (unsigned long long)own.st_ino);
+	failed = fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	snprintf(out, AGENT_SUFFIX_MAX, "@%llu", (unsigned long long)cookie);
+	return failed ? agent_refuse(place,
+				     "the kernel does not tell the number of the network namespace: %s; the "
+				     "agent needs Linux 5.15 or later",
+				     strerror(failed))
+		      : 0;
 }
 
 static void replace(char *text, char from, char to)
@@ -90,18 +104,17 @@ static int check_bpffs(const struct agent_place *place)
 
 int agent_place_find(struct agent_place *place, const struct agent_host *host, const char *interface, char *error)
 {
-	char name[AGENT_INTERFACE_MAX], suffix[32];
+	char name[AGENT_INTERFACE_MAX], suffix[AGENT_SUFFIX_MAX];
 
 	*place = (struct agent_place){ .host = host, .error = error };
 	if (strlen(interface) >= AGENT_INTERFACE_MAX || *interface == '\0' || strpbrk(interface, "/:"))
 		return agent_refuse(place, "'%s' is no name of an interface; 'ip link' lists them", interface);
 	snprintf(place->interface, sizeof(place->interface), "%s", interface);
 	place->ifindex = if_nametoindex(interface);
-	if (check_bpffs(place))
+	if (check_bpffs(place) || namespace_suffix(place, suffix))
 		return -1;
 	memcpy(name, place->interface, sizeof(name));
 	replace(name, '.', ':');
-	namespace_suffix(suffix);
 	snprintf(place->base, sizeof(place->base), "%s/miresga", host->bpffs);
 	snprintf(place->folder, sizeof(place->folder), "%s/%s%s", place->base, name, suffix);
 	return 0;
@@ -112,8 +125,41 @@ bool agent_place_exists(const struct agent_place *place)
 	return access(place->folder, F_OK) == 0;
 }
 
+/* The folder of an interface that went with its namespace? */
+static bool is_orphan(const struct agent_place *folder)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = agent_pin_open(folder, AGENT_PIN_XDP);
+	bool orphan;
+
+	if (fd < 0)
+		return false;
+	orphan = bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.xdp.ifindex == 0;
+	close(fd);
+	return orphan;
+}
+
+static void orphans_remove(const struct agent_place *place)
+{
+	struct agent_place other = *place;
+	DIR *base = opendir(place->base);
+	struct dirent *entry;
+
+	while (base && (entry = readdir(base))) {
+		int len = snprintf(other.folder, sizeof(other.folder), "%s/%s", place->base, entry->d_name);
+
+		if (entry->d_name[0] != '.' && len < (int)sizeof(other.folder) &&
+		    strcmp(other.folder, place->folder) != 0 && is_orphan(&other))
+			agent_place_remove(&other);
+	}
+	if (base)
+		closedir(base);
+}
+
 int agent_place_make(const struct agent_place *place)
 {
+	orphans_remove(place);
 	if ((mkdir(place->base, 0700) && errno != EEXIST) || (mkdir(place->folder, 0700) && errno != EEXIST))
 		return agent_refuse(place, "%s: %s%s", place->folder, strerror(errno), agent_advice(errno));
 	return 0;
@@ -180,12 +226,11 @@ int agent_interfaces(const struct agent_host *host, char (*names)[AGENT_INTERFAC
 	struct agent_place place;
 	struct dirent *entry;
 	unsigned count = 0;
-	char suffix[32];
+	char suffix[AGENT_SUFFIX_MAX];
 	DIR *folder;
 
-	if (agent_place_find(&place, host, "lo", error))
+	if (agent_place_find(&place, host, "lo", error) || namespace_suffix(&place, suffix))
 		return -1;
-	namespace_suffix(suffix);
 	folder = opendir(place.base);
 	if (!folder && errno == ENOENT)
 		return 0;

@@ -350,7 +350,7 @@ static uint64_t kernel_next_wake(const struct agent *agent)
 	return kernel_of_const(agent)->wake_ns;
 }
 
-/* As ended_trim() of the programs, without a limit. */
+/* Entries that no longer hold leave the queue's front. */
 static void trim_ended(struct kernel_agent *a)
 {
 	int queue = bpf_map__fd(a->bpf.maps[AGENT_MAP_ENDED]), pairs = bpf_map__fd(a->bpf.maps[AGENT_MAP_PAIRS]);

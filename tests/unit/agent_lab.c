@@ -7,6 +7,9 @@
 #include "agent_lab.h"
 
 #include <arpa/inet.h>
+#ifdef MIRESGA_BPF
+#include <bpf/bpf.h>
+#endif
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,9 +32,15 @@
 #include "miresga/special_syn.h"
 #include "miresga/tcp_options.h"
 
+#ifdef MIRESGA_BPF
+#define WITH_BPF true
+#else
+#define WITH_BPF false
+#endif
 #define STALLED_MS 3000
 #define STALLS_MAX 5
 #define VLAN_ID 5
+#define FLOW_ISN 1000
 
 enum side {
 	SIDE_CLIENT,
@@ -44,6 +53,7 @@ struct end {
 	int fd;
 	size_t sent, to_send, received, to_receive;
 	bool closed; /* the other end's FIN was read */
+	bool ended;  /* by a RST, or by its own host */
 };
 
 struct lab {
@@ -56,7 +66,7 @@ struct lab {
 	int listener;
 	struct end ends[SIDE_COUNT];
 	unsigned large; /* large segments of the server so far */
-	bool upgraded, forged;
+	bool upgraded, forged, detached;
 	uint8_t eth[ETH_HDR_LEN]; /* of the client's last segment, which ended at client_next */
 	struct endpoint client;
 	uint32_t client_next;
@@ -171,11 +181,26 @@ static void attach(struct lab *lab, bool again)
 	lab_server_leave(lab);
 }
 
+static void detach(struct lab *lab)
+{
+	char error[AGENT_ATTACH_ERROR_MAX] = "";
+
+	lab_server_enter(lab);
+	ck_assert_msg(agent_detach(&lab->host, "srv", error) == 0, "%s", error);
+	lab_server_leave(lab);
+	lab->detached = true;
+}
+
 struct lab *lab_open(const struct lab_options *options, struct config *config)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 
 	ck_assert_ptr_nonnull(lab);
+	if (!WITH_BPF) {
+		printf("skipped: built without the kernel's agent (make BPF=0)\n");
+		free(lab);
+		return NULL;
+	}
 	*lab = (struct lab){ .options = *options, .config = config };
 	if (geteuid() != 0 || system("command -v ip ethtool >/dev/null 2>&1") != 0 ||
 	    unshare(CLONE_NEWNS | CLONE_NEWNET)) {
@@ -271,6 +296,51 @@ uint64_t lab_counter(struct lab *lab, bool server, const char *group, const char
 	ck_assert_msg(found != UINT64_MAX, "no counter %s %s", group, name);
 	return found;
 }
+
+#ifdef MIRESGA_BPF
+
+#define TCX_EGRESS ((enum bpf_attach_type)47)
+
+int lab_tcx_of_others(struct lab *lab)
+{
+	static const struct bpf_insn next[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = -1 }, /* TCX_NEXT */
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int program, link;
+
+	lab_server_enter(lab);
+	program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "other", "GPL", next, ARRAY_LEN(next), NULL);
+	ck_assert_int_ge(program, 0);
+	link = bpf_link_create(program, (int)if_nametoindex("srv"), TCX_EGRESS, NULL);
+	ck_assert_int_ge(link, 0);
+	close(program);
+	lab_server_leave(lab);
+	return link;
+}
+
+bool lab_tcx_is_there(int link)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(link, &info, &len) == 0 && info.xdp.ifindex;
+}
+
+#else
+
+int lab_tcx_of_others(struct lab *lab)
+{
+	(void)lab;
+	return -1;
+}
+
+bool lab_tcx_is_there(int link)
+{
+	return link < 0;
+}
+
+#endif
 
 static uint8_t pattern(size_t i, enum side from)
 {
@@ -431,11 +501,17 @@ static bool wire_both(struct lab *lab)
 	return wire_step(lab, SIDE_SERVER) || moved;
 }
 
+/* Of a connection, by the other end or by its own host. */
+static bool is_end(int error)
+{
+	return error == ECONNRESET || error == ECONNABORTED;
+}
+
 /* Receives and sends what it can. */
-static bool end_step(struct end *e, enum side side)
+static bool end_step(struct end *e, enum side side, bool may_end)
 {
 	uint8_t buf[16384];
-	ssize_t n = e->fd < 0 || e->closed ? -1 : recv(e->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ssize_t n = e->fd < 0 || e->closed || e->ended ? -1 : recv(e->fd, buf, sizeof(buf), MSG_DONTWAIT);
 	size_t chunk;
 	bool moved = n >= 0;
 
@@ -445,15 +521,17 @@ static bool end_step(struct end *e, enum side side)
 			ck_abort_msg("byte %zu of the %s is wrong", e->received,
 				     side == SIDE_CLIENT ? "client" : "server");
 	e->closed |= n == 0;
-	if (n < 0 && e->fd >= 0 && !e->closed && errno != EAGAIN)
+	e->ended |= n < 0 && may_end && is_end(errno);
+	if (n < 0 && e->fd >= 0 && !e->closed && !e->ended && errno != EAGAIN)
 		ck_abort_msg("recv: %s", strerror(errno));
-	if (e->fd < 0 || e->sent == e->to_send || (side == SIDE_SERVER && e->received < e->to_receive))
+	if (e->fd < 0 || e->ended || e->sent == e->to_send || (side == SIDE_SERVER && e->received < e->to_receive))
 		return moved;
 	chunk = MIN(sizeof(buf), e->to_send - e->sent);
 	for (size_t i = 0; i < chunk; i++)
 		buf[i] = pattern(e->sent + i, side);
 	n = send(e->fd, buf, chunk, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN)
+	e->ended |= n < 0 && may_end && is_end(errno);
+	if (n < 0 && !e->ended && errno != EAGAIN)
 		ck_abort_msg("send: %s", strerror(errno));
 	e->sent += n > 0 ? (size_t)n : 0;
 	if (e->sent == e->to_send)
@@ -461,7 +539,8 @@ static bool end_step(struct end *e, enum side side)
 	return moved || n > 0;
 }
 
-void lab_announce(struct lab *lab, uint16_t port)
+/* A segment of a flow that nobody but the agent hears of: its MAC addresses are nobody's. */
+static void flow_give(struct lab *lab, uint16_t port, uint8_t flags)
 {
 	static const struct virtio_net_hdr nothing;
 	struct packet_pool *pool = packet_pool_create(1, 0);
@@ -469,11 +548,11 @@ void lab_announce(struct lab *lab, uint16_t port)
 	const struct tcp_packet_spec spec = {
 		.src = endpoint_make(be32_from(0x0a5b0001), be16_from(port)),
 		.dst = lab->config->backends[0].address,
-		.flags = TCP_SYN,
-		.seq = 1000,
-		.ack = lab->options.shown,
+		.flags = flags,
+		.seq = flags & TCP_SYN ? FLOW_ISN : FLOW_ISN + 1,
+		.ack = flags & TCP_SYN ? lab->options.shown : 0,
 		.options = tag,
-		.options_len = sizeof(tag),
+		.options_len = flags & TCP_SYN ? sizeof(tag) : 0,
 	};
 	struct packet *p;
 
@@ -482,9 +561,23 @@ void lab_announce(struct lab *lab, uint16_t port)
 	p = packet_make_tcp(pool, &spec);
 	memcpy(lab->frame, &nothing, sizeof(nothing));
 	memcpy(lab->frame + sizeof(nothing), p->data, p->len);
-	ck_assert_int_eq(write(lab->wire[SIDE_SERVER], lab->frame, sizeof(nothing) + p->len),
-			 (ssize_t)(sizeof(nothing) + p->len));
+	/* Where the other side has no room for more, it will have. */
+	while (write(lab->wire[SIDE_SERVER], lab->frame, sizeof(nothing) + p->len) < 0) {
+		if (errno != ENOBUFS && errno != EAGAIN)
+			ck_abort_msg("wire: %s", strerror(errno));
+		poll(NULL, 0, 1);
+	}
 	packet_pool_free(pool);
+}
+
+void lab_announce(struct lab *lab, uint16_t port)
+{
+	flow_give(lab, port, TCP_SYN);
+}
+
+void lab_reset(struct lab *lab, uint16_t port)
+{
+	flow_give(lab, port, TCP_RST);
 }
 
 static void forge_reset(struct lab *lab)
@@ -513,6 +606,8 @@ static bool is_done(const struct lab *lab)
 {
 	const struct end *c = &lab->ends[SIDE_CLIENT], *s = &lab->ends[SIDE_SERVER];
 
+	if (lab->options.detach)
+		return c->ended && s->ended;
 	return c->closed && s->closed && c->received == LAB_DOWN && s->received == LAB_UP;
 }
 
@@ -591,14 +686,16 @@ void lab_transfer(struct lab *lab)
 		connected = connected || is_connected(client);
 		if (server->fd < 0)
 			server->fd = accept4(lab->listener, NULL, NULL, SOCK_NONBLOCK);
-		moved |= connected && end_step(client, SIDE_CLIENT);
-		moved |= end_step(server, SIDE_SERVER);
+		moved |= connected && end_step(client, SIDE_CLIENT, lab->detached);
+		moved |= end_step(server, SIDE_SERVER, lab->detached);
 		if (lab->options.forged_reset && !lab->forged && server->received > LAB_UP / 2)
 			forge_reset(lab);
 		if (lab->options.upgrade && !lab->upgraded && client->received > LAB_DOWN / 2) {
 			lab->upgraded = true;
 			attach(lab, true);
 		}
+		if (lab->options.detach && !lab->detached && client->received > LAB_DOWN / 2)
+			detach(lab);
 		if (!moved)
 			wait_for_more(lab, &stalls);
 	}

@@ -32,6 +32,7 @@ struct lab_options {
 	unsigned mtu;	   /* of the wire towards the client, told by ICMP; 0: no limit */
 	bool forged_reset; /* a RST in the client's name arrives that does not fit (RFC 5961 §3.2) */
 	bool upgrade;	   /* the agent is attached again in the middle */
+	bool detach;	   /* it is detached in the middle, and the connection ends */
 	uint32_t shown;	   /* L */
 };
 
@@ -39,10 +40,13 @@ struct lab;
 /* NULL, and why on stdout, where it cannot be had: no root, no ip(8), no BPF. */
 struct lab *lab_open(const struct lab_options *options, struct config *config);
 void lab_close(struct lab *lab);
-/* One connection: LAB_UP bytes there, LAB_DOWN bytes back, both closed in order. Aborts the test if a byte is wrong. */
+/* One connection: LAB_UP bytes there, LAB_DOWN bytes back, both closed in order, unless the agent is detached: then
+ * reset. Aborts the test if a byte is wrong. */
 void lab_transfer(struct lab *lab);
 /* Announces a flow of that client port that never gets any further. */
 void lab_announce(struct lab *lab, uint16_t port);
+/* The client resets it. */
+void lab_reset(struct lab *lab, uint16_t port);
 /* Runs a command in the server's namespace; its status. */
 int lab_server_run(struct lab *lab, const char *command);
 /* Calls made there, by those who need a namespace: between enter and leave. */
@@ -50,6 +54,10 @@ void lab_server_enter(struct lab *lab);
 void lab_server_leave(struct lab *lab);
 /* A counter of /proc/net/snmp or netstat ("Tcp", "InCsumErrors"), of server or client. */
 uint64_t lab_counter(struct lab *lab, bool server, const char *group, const char *name);
+/* Puts a TCX program that does nothing behind those on the server's way out; its link. */
+int lab_tcx_of_others(struct lab *lab);
+/* Is it still on an interface? */
+bool lab_tcx_is_there(int link);
 const struct agent_host *lab_host(const struct lab *lab);
 
 #endif
