@@ -145,6 +145,16 @@ DEPS = CC='$(CC)' BPF_CLANG='$(BPF_CLANG)' BPFTOOL='$(BPFTOOL)' LLHTTP_SOURCE='$
 deps:					## install the packages that the build needs (apt-get)
 	@$(DEPS) build $(if $(WITH_BPF),bpf)
 
+.PHONY: lab
+lab: $(BIN)				## real packets: curl, nginx and the agents in network namespaces (root)
+	@[ "$$(id -u)" = 0 ] || { echo 'make lab needs root: it makes network namespaces and attaches BPF programs' >&2; exit 1; }
+	@$(DEPS) --check lab
+	@MIRESGA_BINARY='$(BIN)' tests/lab/show.sh
+
+.PHONY: lab-deps
+lab-deps:
+	@$(DEPS) lab
+
 .PHONY: install
 install: $(BIN) $(MANUAL) $(COMPLETION)	## install to PREFIX (/usr/local) below DESTDIR
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/miresga/configs' \
@@ -233,6 +243,9 @@ $(CORE_OBJ): CPPFLAGS_ROOM = -include src/core.h
 $(filter-out $(CORE_OBJ) $(LLHTTP_OBJ),$(LIB_OBJ)) $(CLI_OBJ): CPPFLAGS_ROOM = $(PKG_CFLAGS)
 # A test may include what its room keeps private, as "src/room/x.h".
 $(TEST_OBJ): CPPFLAGS_ROOM = -I. -I$(OBJ)/tests/unit $(PKG_CFLAGS) $(CHECK_CFLAGS) $(if $(filter fuzz,$(VARIANT)),-DFUZZ_ALONE)
+
+# A page of the manual is part of the program.
+$(OBJ)/src/cli/manual_script.o: docs/man/miresga-script.5
 
 $(OBJ)/%.o: %.c $(OBJ)/flags
 	@mkdir -p $(@D)

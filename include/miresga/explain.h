@@ -30,6 +30,7 @@ struct explain_request {
 	struct explain_flow flows[REPLAY_FINDINGS_MAX]; /* one, but for EXPLAIN_MISMATCH */
 	unsigned flow_count;
 	uint32_t frame; /* EXPLAIN_PACKET */
+	bool sessions;	/* the replay's mode: endpoints send packets of their own, none is a frame of the file */
 };
 
 /* "IP:PORT" or "IP:PORT-K", as the flows of a replay are called; without K the port's first. Returns 0 or -1. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* text.h: numbers as people read them. Every function writes into `buf` and returns it; the
- * result never depends on the locale. */
+/* text.h: numbers as people read them. Every function of theirs writes into `buf` and returns it;
+ * the result never depends on the locale. */
 #ifndef MIRESGA_TEXT_H
 #define MIRESGA_TEXT_H
 
@@ -17,5 +17,8 @@ char *text_bytes(uint64_t n, char buf[TEXT_NUMBER_MAX]);
 char *text_duration(uint64_t ns, char buf[TEXT_NUMBER_MAX]);
 /* part of whole -> "62.5 %"; "-" if the whole is 0. Never rounds up to 100 or down to 0. */
 char *text_share(uint64_t part, uint64_t whole, char buf[TEXT_NUMBER_MAX]);
+
+/* For documents that must be UTF-8: each byte of `text` that is none becomes '?'. */
+void text_make_utf8(char *text);
 
 #endif

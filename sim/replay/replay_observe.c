@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "replay_internal.h"
+#include "session.h"
 
 static bool has_fault(const struct replay_flow *f)
 {
@@ -50,7 +51,7 @@ void observe_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_ser
 		s.faulty = has_fault(f);
 		s.syn_seen = f->syn_seen;
 		s.connected = f->connected;
-		s.client_isn = f->isn[SIDE_CLIENT];
+		s.client_isn = f->session ? f->session->iss : f->isn[SIDE_CLIENT];
 		s.switch_isn = f->switch_isn;
 	}
 	if (o->sighting)

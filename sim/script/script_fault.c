@@ -92,7 +92,7 @@ static bool parse_fault_key(struct script_cursor *c, struct config_fault *f)
 {
 	struct nearest near;
 	const char *start;
-	char word[48];
+	char word[48], meant[SCRIPT_MEANT_MAX];
 
 	script_skip_blanks(c);
 	start = c->at;
@@ -106,8 +106,7 @@ static bool parse_fault_key(struct script_cursor *c, struct config_fault *f)
 		f->what = i;
 		return true;
 	}
-	return script_error(c, start, "there is no fault '%s'%s%s%s", word, near.best ? "; did you mean '" : "",
-			    near.best ? near.best : "", near.best ? "'?" : "");
+	return script_error(c, start, "there is no fault '%s'%s", word, script_meant(&near, meant));
 }
 
 bool script_parse_fault(struct script_cursor *c, struct script_event *e)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "miresga/config.h"
+#include "miresga/nearest.h"
 #include "miresga/script.h"
 #include "miresga/world.h"
 
@@ -178,6 +179,9 @@ struct script_cursor {
 bool script_error(struct script_cursor *c, const char *at, const char *format, ...) FORMAT_PRINTF(3, 4);
 /* What stands at the cursor, for messages: a word, or "the end of the line". */
 const char *script_found(const struct script_cursor *c, char buf[48]);
+/* "; did you mean 'word'?", or nothing. */
+#define SCRIPT_MEANT_MAX (CONFIG_NAME_MAX + 48)
+const char *script_meant(const struct nearest *near, char buf[SCRIPT_MEANT_MAX]);
 /* Over blanks and comments of this line, not over its end. */
 void script_skip_blanks(struct script_cursor *c);
 /* Over blanks, comments and empty lines. */

@@ -71,6 +71,14 @@ const char *script_found(const struct script_cursor *c, char buf[48])
 	return buf;
 }
 
+const char *script_meant(const struct nearest *near, char buf[SCRIPT_MEANT_MAX])
+{
+	*buf = '\0';
+	if (near->best)
+		snprintf(buf, SCRIPT_MEANT_MAX, "; did you mean '%s'?", near->best);
+	return buf;
+}
+
 static bool at_comment(const char *at)
 {
 	return *at == '#' || (at[0] == '/' && at[1] == '/');

@@ -15,15 +15,10 @@
 #define BOUND_PACKETS 100000
 #define CLIENT_DEFAULT "192.0.2.1:40000"
 
-static bool config_error(struct script_cursor *c, const char *file, unsigned line, const char *message)
-{
-	return script_error(c, c->at, "%s:%u: %s", file, line, message);
-}
-
 /* Where config_load() reports; only the first error is kept. */
 struct config_report {
 	struct script_cursor *cursor;
-	bool is_inline;
+	const char *named; /* where the script names the file; NULL: inline */
 };
 
 static void report_config(void *ctx, const char *file, unsigned line, unsigned column, const char *message)
@@ -33,8 +28,12 @@ static void report_config(void *ctx, const char *file, unsigned line, unsigned c
 
 	if (c->failed)
 		return;
-	if (!r->is_inline) {
-		config_error(c, file, line, message);
+	if (r->named) {
+		char place[32] = "";
+
+		if (line)
+			snprintf(place, sizeof(place), ":%u:%u", line, column);
+		script_error(c, r->named, "%s%s: %s", file, place, message);
 		return;
 	}
 	script_error(c, c->at, "%s", message);
@@ -87,10 +86,11 @@ static bool parse_config(struct script_cursor *c, struct script_event *e)
 	if (!s->config)
 		return script_error(c, c->at, "out of memory");
 	if (script_take(c, '{')) {
-		r.is_inline = true;
 		if (!config_inline(c, &r))
 			return false;
 	} else {
+		script_skip_blanks(c);
+		r.named = c->at;
 		if (!script_word(c, "a file, or '{' before an inline configuration", name, sizeof(name)))
 			return false;
 		snprintf(path, sizeof(path), "%.*s%s", slash && *name != '/' ? (int)(slash + 1 - s->name) : 0, s->name,
@@ -188,6 +188,8 @@ static bool parse_let(struct script_cursor *c, struct script_event *e)
 	return script_end_of_line(c);
 }
 
+#define PORT_WORD_MAX (CONFIG_NAME_MAX + 16)
+
 /* "fe0", "be1.wire", "web1.stack"; the index of a front-end or backend, by number or by name. */
 bool script_port_word(const struct script *s, const char *word, struct script_port *port)
 {
@@ -221,20 +223,69 @@ bool script_port_word(const struct script *s, const char *word, struct script_po
 	return false;
 }
 
+/* The best so far is kept in `best`: the words that are offered are made for it alone. */
+static void offer_port(struct nearest *near, char best[PORT_WORD_MAX], const char *name, const char *side)
+{
+	char word[PORT_WORD_MAX];
+
+	snprintf(word, sizeof(word), "%s%s", name, side);
+	nearest_offer(near, word);
+	if (near->best != word)
+		return;
+	memcpy(best, word, sizeof(word));
+	near->best = best;
+}
+
+static void offer_ports(const struct config *config, struct nearest *near, char best[PORT_WORD_MAX])
+{
+	char number[16];
+
+	nearest_offer(near, "client");
+	for (unsigned i = 0; i < config->frontends.count; i++) {
+		snprintf(number, sizeof(number), "fe%u", i);
+		offer_port(near, best, number, "");
+	}
+	for (unsigned i = 0; i < config->backend_count; i++) {
+		snprintf(number, sizeof(number), "be%u", i);
+		offer_port(near, best, number, ".wire");
+		offer_port(near, best, number, ".stack");
+		offer_port(near, best, config->backends[i].name, ".wire");
+		offer_port(near, best, config->backends[i].name, ".stack");
+	}
+}
+
+static void offer_events(struct nearest *near);
+
+/* No port. At the start of an event it may have been meant to be one of another kind. */
+static bool unknown_port(struct script_cursor *c, const char *start, const char *word)
+{
+	const struct script *s = c->script;
+	const struct config *config = s->config;
+	char best[PORT_WORD_MAX], meant[SCRIPT_MEANT_MAX], frontends[32] = "fe0", backends[32] = "be0";
+	struct nearest near;
+
+	nearest_init(&near, word);
+	if (s->event_count && s->events[s->event_count - 1].source == start)
+		offer_events(&near);
+	offer_ports(config, &near, best);
+	if (config->frontends.count > 1)
+		snprintf(frontends, sizeof(frontends), "fe0 to fe%u", config->frontends.count - 1u);
+	if (config->backend_count > 1)
+		snprintf(backends, sizeof(backends), "be0 to be%u", config->backend_count - 1u);
+	return script_error(c, start, "expected a port (client, %s, %s with .wire or .stack), found '%s'%s", frontends,
+			    backends, word, script_meant(&near, meant));
+}
+
 static bool parse_port(struct script_cursor *c, struct script_port *port)
 {
 	const char *start;
-	char word[CONFIG_NAME_MAX + 16];
+	char word[PORT_WORD_MAX];
 
 	script_skip_blanks(c);
 	start = c->at;
 	if (!script_need_config(c) || !script_word(c, "a port", word, sizeof(word)))
 		return false;
-	if (script_port_word(c->script, word, port))
-		return true;
-	return script_error(c, start,
-			    "expected a port (client, fe0 to fe%u, be0 to be%u with .wire or .stack), found '%s'",
-			    c->script->config->frontends.count - 1, c->script->config->backend_count - 1, word);
+	return script_port_word(c->script, word, port) || unknown_port(c, start, word);
 }
 
 static bool parse_ignore(struct script_cursor *c, struct script_event *e)
@@ -327,7 +378,7 @@ static bool parse_flow(struct script_cursor *c, struct script_event *e)
 {
 	struct nearest near;
 	const char *start;
-	char word[SCRIPT_NAME_MAX];
+	char word[SCRIPT_NAME_MAX], meant[SCRIPT_MEANT_MAX];
 
 	e->kind = SCRIPT_EVENT_FLOW;
 	if (!script_need_config(c) || !parse_client_name(c, e))
@@ -344,8 +395,8 @@ static bool parse_flow(struct script_cursor *c, struct script_event *e)
 		}
 		nearest_offer(&near, fsm_state_name(i));
 	}
-	return script_error(c, start, "expected a state of the flow such as COMPLETE or NONE, found '%s'%s%s%s", word,
-			    near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+	return script_error(c, start, "expected a state of the flow such as COMPLETE or NONE, found '%s'%s", word,
+			    script_meant(&near, meant));
 }
 
 /* has NAME, lacks NAME */
@@ -417,17 +468,19 @@ static bool parse_agent(struct script_cursor *c, struct script_event *e)
 
 static bool parse_counter(struct script_cursor *c, struct script_event *e)
 {
-	const char *start, *near;
+	struct nearest near = { .best = NULL };
+	const char *start;
+	char meant[SCRIPT_MEANT_MAX];
 
 	e->kind = SCRIPT_EVENT_COUNTER;
 	script_skip_blanks(c);
 	start = c->at;
 	if (!script_need_config(c) || !script_word(c, "the name of a counter", e->counter, sizeof(e->counter)))
 		return false;
-	near = script_counter_known(e->counter) ? NULL : script_counter_nearest(e->counter);
-	if (!script_counter_known(e->counter))
-		return script_error(c, start, "there is no counter '%s'%s%s%s", e->counter,
-				    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	if (!script_counter_known(e->counter)) {
+		near.best = script_counter_nearest(e->counter);
+		return script_error(c, start, "there is no counter '%s'%s", e->counter, script_meant(&near, meant));
+	}
 	return script_number(c, "its value", UINT64_MAX, &e->number) && script_end_of_line(c);
 }
 
@@ -494,6 +547,14 @@ static const struct statement {
 	{ "fault", true, script_parse_fault },
 	{ "heal", true, script_parse_heal },
 };
+
+static void offer_events(struct nearest *near)
+{
+	for (size_t i = 0; i < ARRAY_LEN(statements); i++)
+		if (statements[i].is_event)
+			nearest_offer(near, statements[i].word);
+	nearest_offer(near, "any");
+}
 
 static struct script_event *event_add(struct script_cursor *c)
 {
@@ -594,7 +655,7 @@ static bool parse_event(struct script_cursor *c, struct script_time time)
 
 static bool unknown_word(struct script_cursor *c)
 {
-	char word[CONFIG_NAME_MAX], found[48];
+	char word[CONFIG_NAME_MAX], found[48], meant[SCRIPT_MEANT_MAX];
 	const char *start = c->at;
 	struct nearest near;
 
@@ -605,8 +666,8 @@ static bool unknown_word(struct script_cursor *c)
 	for (size_t i = 0; i < ARRAY_LEN(statements); i++)
 		nearest_offer(&near, statements[i].word);
 	nearest_offer(&near, "client");
-	return script_error(c, start, "expected a time, a setting, a check or a port, found %s%s%s%s", found,
-			    near.best ? "; did you mean '" : "", near.best ? near.best : "", near.best ? "'?" : "");
+	return script_error(c, start, "expected a time, a setting, a check or a port, found %s%s", found,
+			    script_meant(&near, meant));
 }
 
 /* `client` begins a declaration as well as a packet; a second word decides. */
@@ -633,7 +694,7 @@ static bool parse_line(struct script_cursor *c)
 {
 	struct script_time time = { .any = false };
 	const char *start = c->at;
-	char word[CONFIG_NAME_MAX + 16];
+	char word[PORT_WORD_MAX];
 	struct script_cursor ahead;
 
 	if (!parse_time(c, &time))

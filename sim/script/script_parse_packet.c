@@ -108,6 +108,19 @@ static bool parse_seq(struct script_cursor *c, struct script_packet *p)
 	return true;
 }
 
+/* A number for a field of fewer than 32 bits. What symbols stand for is known only to the run. */
+static bool parse_field(struct script_cursor *c, const char *what, uint32_t max, struct script_expr *out)
+{
+	const char *start;
+
+	script_skip_blanks(c);
+	start = c->at;
+	if (!script_expression(c, what, out))
+		return false;
+	return out->any || out->count || out->constant <= max ||
+	       script_error(c, start, "expected %s of at most %u", what, max);
+}
+
 static bool parse_sack(struct script_cursor *c, struct script_tcp_option *o)
 {
 	do {
@@ -141,7 +154,7 @@ static bool parse_option(struct script_cursor *c, struct script_packet *p)
 {
 	struct script_tcp_option *o = &p->options[p->option_count];
 	struct nearest near;
-	char word[SCRIPT_NAME_MAX];
+	char word[SCRIPT_NAME_MAX], meant[SCRIPT_MEANT_MAX];
 	const char *start = c->at;
 
 	if (p->option_count == SCRIPT_TCP_OPTIONS_MAX)
@@ -159,16 +172,16 @@ static bool parse_option(struct script_cursor *c, struct script_packet *p)
 	case SCRIPT_OPTION_KINDS:
 		return script_error(c, start,
 				    "expected a TCP option (mss, wscale, sackOK, sack, TS, nop, eol, FO, tag), "
-				    "found '%s'%s%s%s",
-				    word, near.best ? "; did you mean '" : "", near.best ? near.best : "",
-				    near.best ? "'?" : "");
+				    "found '%s'%s",
+				    word, script_meant(&near, meant));
 	case SCRIPT_OPTION_SACK:
 		return parse_sack(c, o);
 	case SCRIPT_OPTION_TIMESTAMPS:
 		return parse_timestamps(c, o);
 	case SCRIPT_OPTION_MSS:
+		return parse_field(c, "its value", UINT16_MAX, &o->values[o->count++]);
 	case SCRIPT_OPTION_WSCALE:
-		return script_expression(c, "its value", &o->values[o->count++]);
+		return parse_field(c, "its value", UINT8_MAX, &o->values[o->count++]);
 	default:
 		return true;
 	}
@@ -217,7 +230,7 @@ static bool parse_tcp(struct script_cursor *c, struct script_packet *p)
 	}
 	if (script_take_word(c, "win")) {
 		p->has_window = true;
-		if (!script_expression(c, "a window", &p->window))
+		if (!parse_field(c, "a window", UINT16_MAX, &p->window))
 			return false;
 	}
 	if (script_take(c, '<') && !parse_options(c, p))

@@ -167,6 +167,10 @@ static int job(const struct cli *cli, const struct replay_cli *options_of_replay
 	struct explain *e = NULL;
 	int rc = read_question(cli, o, &q);
 
+	q.sessions = ro->mode == REPLAY_SESSIONS;
+	if (rc == EXIT_SUCCESS && q.sessions && q.question == EXPLAIN_PACKET)
+		rc = cli_usage_error(cli, "--packet: with --mode=session no frame of the file is played as it is; "
+					  "--flow tells what the endpoints sent");
 	if (rc == EXIT_SUCCESS && o->mismatch)
 		rc = find_mismatches(cli, config, ro, &q);
 	if (rc == EXIT_SUCCESS) {

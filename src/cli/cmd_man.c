@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cmd_man.c: `miresga man PAGE`: a manual page on standard output, for `man -l -` and for
- * installing. miresga-script(5) has no tables behind it; it lies in docs/man/. */
+ * installing. Only miresga-script(5) has no tables behind it (manual_script.c). */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
 #include "manual.h"
 
-#define PAGES "miresga.1|miresga.yaml.5|miresga-agent.8"
+#define PAGES "miresga.1|miresga.yaml.5|miresga-agent.8|miresga-script.5"
 
-static void (*const pages[])(FILE *out) = { manual_program, manual_config, manual_agent };
+static void (*const pages[])(FILE *out) = { manual_program, manual_config, manual_agent, manual_script };
 
 static int run(const struct cli *cli, const void *options)
 {

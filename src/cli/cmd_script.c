@@ -14,6 +14,7 @@
 
 #include "cli.h"
 #include "miresga/script.h"
+#include "miresga/text.h"
 #include "progress_display.h"
 
 struct script_cli_options {
@@ -46,6 +47,7 @@ static const struct cli_option options[] = {
 
 struct test {
 	char *path;
+	char *name; /* of reports: the path in UTF-8 */
 	struct script_result result;
 };
 
@@ -66,8 +68,11 @@ static int add_file(struct tests *t, const char *path)
 		t->list = grown;
 		t->room = room;
 	}
-	t->list[t->count] = (struct test){ .path = strdup(path) };
-	return t->list[t->count++].path ? 0 : -1;
+	t->list[t->count] = (struct test){ .path = strdup(path), .name = strdup(path) };
+	if (t->list[t->count].name)
+		text_make_utf8(t->list[t->count].name);
+	t->count++;
+	return t->list[t->count - 1].path && t->list[t->count - 1].name ? 0 : -1;
 }
 
 static bool is_folder(const char *path)
@@ -169,18 +174,18 @@ struct coverage {
 	unsigned cells, cells_used, cells_unreachable;
 };
 
-static void cover_rows(const struct tests *t, struct coverage *c)
+static void cover_rows(const struct tests *t, struct coverage *c, FILE *out)
 {
-	printf("\nSteering rows not used:\n");
 	for (unsigned row = 0; row < switch_steering_rows; row++) {
 		uint64_t used = 0;
 
 		for (size_t i = 0; i < t->count; i++)
 			used += t->list[i].result.steering[row];
+		if (!used)
+			fprintf(out, "%s  %s\n", c->rows == c->rows_used ? "Steering rows not used:\n" : "",
+				switch_steering[row].name);
 		c->rows++;
 		c->rows_used += used > 0;
-		if (!used)
-			printf("  %s\n", switch_steering[row].name);
 	}
 }
 
@@ -207,51 +212,52 @@ static enum cell_kind cell_kind(const struct tests *t, unsigned state, unsigned 
 	return listed ? (used ? CELL_WRONG : CELL_UNREACHABLE) : (used ? CELL_USED : CELL_NOT_USED);
 }
 
-/* The cells of one kind, with the reason where there is one. Returns their number. */
-static unsigned list_cells(const struct tests *t, enum cell_kind kind, const char *title)
+/* The cells of one kind, if any, with the reason where there is one. Returns their number. */
+static unsigned list_cells(const struct tests *t, enum cell_kind kind, const char *title, FILE *out)
 {
 	unsigned count = 0;
 
-	printf("%s:\n", title);
 	for (unsigned cell = 0; cell < FSM_STATE_COUNT * FSM_EVENT_COUNT; cell++) {
 		unsigned state = cell / FSM_EVENT_COUNT, event = cell % FSM_EVENT_COUNT;
 		const char *reason = fsm_cell_unreachable(state, event);
 
 		if (!fsm_cell_exists(state, event) || cell_kind(t, state, event) != kind)
 			continue;
-		count++;
-		printf("  %-12s %-*s%s\n", fsm_state_name(state), reason ? 14 : 0, fsm_event_name(event),
-		       reason ? reason : "");
+		if (count++ == 0)
+			fprintf(out, "%s:\n", title);
+		fprintf(out, "  %-12s %-*s%s\n", fsm_state_name(state), reason ? 14 : 0, fsm_event_name(event),
+			reason ? reason : "");
 	}
 	return count;
 }
 
-static void cover_cells(const struct tests *t, struct coverage *c)
+static void cover_cells(const struct tests *t, struct coverage *c, FILE *out)
 {
 	for (unsigned state = 0; state < FSM_STATE_COUNT; state++)
 		for (unsigned event = 0; event < FSM_EVENT_COUNT; event++)
 			c->cells += fsm_cell_exists(state, event);
-	c->cells_used = c->cells - list_cells(t, CELL_NOT_USED, "FSM cells not used");
-	c->cells_unreachable = list_cells(t, CELL_UNREACHABLE, "FSM cells that nothing reaches");
+	c->cells_used = c->cells - list_cells(t, CELL_NOT_USED, "FSM cells not used", out);
+	c->cells_unreachable = list_cells(t, CELL_UNREACHABLE, "FSM cells that nothing reaches", out);
 	c->cells_used -= c->cells_unreachable;
-	c->cells_used -= list_cells(t, CELL_WRONG, "FSM cells said to be unreachable, but used");
+	c->cells_used -= list_cells(t, CELL_WRONG, "FSM cells said to be unreachable, but used", out);
 }
 
 /* What the scripts have left out, and why some of it must be. False if anything else is missing; a use
  * that the reason rules out does not count. */
-static bool print_coverage(const struct tests *t)
+static bool print_coverage(const struct tests *t, FILE *out)
 {
 	struct coverage c = { 0 };
 	unsigned reachable, all, used;
 
-	cover_rows(t, &c);
-	cover_cells(t, &c);
+	fputc('\n', out);
+	cover_rows(t, &c, out);
+	cover_cells(t, &c, out);
 	reachable = c.cells - c.cells_unreachable;
 	all = c.rows + reachable;
 	used = c.rows_used + c.cells_used;
-	printf("Used: %u of %u steering rows, %u of %u FSM cells that can be reached (of %u)\n", c.rows_used, c.rows,
-	       c.cells_used, reachable, c.cells);
-	printf("%u %% of reachable cells\n", 100 * used / all); /* 100 only if none is missing */
+	fprintf(out, "Used: %u of %u steering rows, %u of %u FSM cells that can be reached (of %u)\n", c.rows_used,
+		c.rows, c.cells_used, reachable, c.cells);
+	fprintf(out, "%u %% of reachable cells\n", 100 * used / all); /* 100 only if none is missing */
 	return used == all;
 }
 
@@ -306,7 +312,7 @@ static void print_case(FILE *out, const struct test *t)
 	const char *element = t->result.verdict == SCRIPT_BROKEN ? "error" : "failure";
 
 	fputs("    <testcase classname=\"miresga.script\" name=\"", out);
-	print_xml(out, t->path);
+	print_xml(out, t->name);
 	fprintf(out, "\" time=\"%.6f\"", (double)t->result.virtual_ns / 1e9);
 	if (t->result.verdict == SCRIPT_PASSED) {
 		fputs("/>\n", out);
@@ -315,8 +321,11 @@ static void print_case(FILE *out, const struct test *t)
 	fprintf(out, ">\n      <%s message=\"", element);
 	print_xml(out, t->result.message);
 	fputs("\">", out);
-	print_xml(out, t->path);
-	fprintf(out, ":%u:%u\n", t->result.line, t->result.column);
+	print_xml(out, t->name);
+	fprintf(out, ":%u", t->result.line);
+	if (t->result.column)
+		fprintf(out, ":%u", t->result.column);
+	fputc('\n', out);
 	print_xml(out, t->result.detail);
 	fprintf(out, "</%s>\n    </testcase>\n", element);
 }
@@ -352,7 +361,7 @@ static int print_json(const struct cli *cli, const struct tests *t)
 
 		json_array_append_new(list,
 				      json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:i, s:I, s:I}", "file",
-						t->list[i].path, "verdict", verdicts[r->verdict], "line", (int)r->line,
+						t->list[i].name, "verdict", verdicts[r->verdict], "line", (int)r->line,
 						"column", (int)r->column, "message", r->message, "detail", r->detail,
 						"expectations", (int)r->expectations, "packets", (json_int_t)r->packets,
 						"virtual_ns", (json_int_t)r->virtual_ns));
@@ -367,8 +376,14 @@ static int print_json(const struct cli *cli, const struct tests *t)
 	return EXIT_SUCCESS;
 }
 
+static bool is_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
 static int report(const struct cli *cli, const struct script_cli_options *o, const struct tests *t)
 {
+	bool to_stdout = is_stdout(o->junit) || is_stdout(o->pcapng);
 	bool covered = true;
 	int rc = EXIT_SUCCESS;
 
@@ -376,10 +391,11 @@ static int report(const struct cli *cli, const struct script_cli_options *o, con
 		rc = print_json(cli, t);
 	else if (o->tap)
 		print_tap(t);
-	else if (!(o->junit && strcmp(o->junit, "-") == 0) && !(o->pcapng && strcmp(o->pcapng, "-") == 0))
+	else if (!to_stdout)
 		print_lines(cli, t);
-	if (o->coverage && !cli->globals.json)
-		covered = print_coverage(t);
+	/* Where standard output is a document for a machine, what is for people goes beside it. */
+	if (o->coverage)
+		covered = print_coverage(t, to_stdout || o->tap || cli->globals.json ? stderr : stdout);
 	if (o->junit && rc == EXIT_SUCCESS)
 		rc = write_junit(cli, t, o->junit);
 	if (rc != EXIT_SUCCESS)
@@ -396,6 +412,8 @@ static int run_all(const struct cli *cli, const struct script_cli_options *o, st
 
 	if (o->pcapng && t->count > 1)
 		return cli_usage_error(cli, "-w takes one script, not %zu", t->count);
+	if (cli->globals.json + o->tap + is_stdout(o->junit) + is_stdout(o->pcapng) > 1)
+		return cli_usage_error(cli, "only one of --json, --tap, --junit=- and -w - can go to standard output");
 	progress_display_begin(&display, cli, "scenarios");
 	for (size_t i = 0; i < t->count; i++) {
 		progress_display_update(&display, i, t->count, i);
@@ -404,9 +422,12 @@ static int run_all(const struct cli *cli, const struct script_cli_options *o, st
 		t->broken += t->list[i].result.verdict == SCRIPT_BROKEN;
 	}
 	progress_display_end(&display);
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count; i++) {
 		if (!t->list[i].result.message || !t->list[i].result.detail)
 			return cli_failure(cli, "out of memory");
+		text_make_utf8(t->list[i].result.message);
+		text_make_utf8(t->list[i].result.detail);
+	}
 	return report(cli, o, t);
 }
 
@@ -420,6 +441,7 @@ static int run(const struct cli *cli, const void *opaque)
 	for (size_t i = 0; i < t.count; i++) {
 		script_result_free(&t.list[i].result);
 		free(t.list[i].path);
+		free(t.list[i].name);
 	}
 	free(t.list);
 	return rc;

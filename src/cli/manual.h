@@ -14,6 +14,8 @@ void manual_program(FILE *out);
 void manual_config(FILE *out);
 /* miresga-agent(8), from the command's rows and the counters'. */
 void manual_agent(FILE *out);
+/* miresga-script(5), as docs/man has it. */
+void manual_script(FILE *out);
 
 /* One option's paragraph. */
 void manual_option(struct roff *r, const struct cli_option *o);

@@ -36,7 +36,7 @@ struct ladder {
 	char server[CONFIG_NAME_MAX]; /* named last */
 };
 
-#define LABELS 3u
+#define LABELS 4u
 
 /* One arrow: hops that go the same way. */
 struct arrow {
@@ -151,18 +151,17 @@ static const struct explain_hop *draw_run(struct ladder *l, uint32_t *i)
 {
 	const struct explain_event *events = l->e->events;
 	const struct explain_hop *first = &events[*i].hop, *last = first;
-	char label[EXPLAIN_SEGMENT_TEXT], shorter[EXPLAIN_SEGMENT_TEXT], shortest[32];
-	struct arrow a = { .fill = '-', .labels = { label, shorter, shortest } };
+	char label[EXPLAIN_SEGMENT_TEXT], shorter[EXPLAIN_SEGMENT_TEXT], sized[32], flags[16];
+	struct arrow a = { .fill = '-', .labels = { label, shorter, sized, flags } };
 	unsigned from, to;
 
 	hop_columns(first, &a.from, &a.to);
 	explain_segment_label(first, label);
 	shorten(first, label, shorter);
+	snprintf(flags, sizeof(flags), "%.*s", (int)strcspn(label, " "), label);
+	snprintf(sized, sizeof(sized), "%s", flags);
 	if (first->before.payload_len)
-		snprintf(shortest, sizeof(shortest), "%.*s (%u)", (int)strcspn(label, " "), label,
-			 first->before.payload_len);
-	else
-		snprintf(shortest, sizeof(shortest), "%.*s", (int)strcspn(label, " "), label);
+		snprintf(sized, sizeof(sized), "%s (%u)", flags, first->before.payload_len);
 	for (uint32_t n = events[*i].next; n != EXPLAIN_NONE && events[n].kind == EXPLAIN_HOP; n = events[n].next) {
 		hop_columns(&events[n].hop, &from, &to);
 		if (from != a.to || (to > from) != (a.to > a.from) || last->fate == FATE_DROP)
@@ -197,7 +196,7 @@ static void draw_operation(struct ladder *l, const struct explain_event *ev)
 	struct arrow a = { .from = asked ? COLUMN_FRONTEND : COLUMN_SWITCH,
 			   .to = asked ? COLUMN_SWITCH : COLUMN_FRONTEND,
 			   .fill = '=',
-			   .labels = { text, word, word } };
+			   .labels = { text, word, word, word } };
 
 	draw(l, &a);
 	flush(l, "\033[33m");

@@ -270,15 +270,27 @@ static void hop_fill(struct explain *e, struct explain_hop *h, const struct repl
 	response_head(e, h, p);
 }
 
-/* A request that came in pieces began earlier than in the packet that completes it. */
+/* Is it the first line of a request, or as much of one as there was room for? */
+static bool begins_request(const char *line)
+{
+	size_t method = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+
+	return strstr(line, " HTTP/") || (method && line[method] == ' ' && strlen(line) + 1 == EXPLAIN_REQUEST_LINE);
+}
+
+/* A request that came in pieces began earlier than in the packet that completes it; what that one begins with is
+ * then no request line. */
 static void head_settle(struct explain *e, struct explain_event *hop, bool complete)
 {
-	bool begins = strstr(hop->hop.request, " HTTP/") != NULL;
+	bool begins = begins_request(hop->hop.request);
 
 	if (!hop->hop.from_client)
 		return;
-	if (complete && !begins && explain_same_flow(&e->head_flow, &hop->flow))
-		snprintf(hop->hop.request, sizeof(hop->hop.request), "%s", e->head);
+	if (complete && !begins) {
+		bool known = explain_same_flow(&e->head_flow, &hop->flow);
+
+		snprintf(hop->hop.request, sizeof(hop->hop.request), "%s", known ? e->head : "");
+	}
 	if (complete || !begins)
 		return;
 	e->head_flow = hop->flow;
@@ -308,7 +320,7 @@ static void unsettle(struct explain *e, const struct replay_sighting *s, const s
 
 	if (e->request.question == EXPLAIN_PACKET && s->tap == TAP_FRONTEND && s->towards_server)
 		request_line(s->packet, line);
-	if (strstr(line, " HTTP/")) { /* the frame may complete what this one begins */
+	if (begins_request(line)) { /* the frame may complete what this one begins */
 		e->head_flow = *flow;
 		snprintf(e->head, sizeof(e->head), "%s", line);
 	}

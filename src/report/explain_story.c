@@ -13,6 +13,9 @@
 /* How many journeys before and after a fault are shown. */
 #define FAULT_BEFORE 12u
 #define FAULT_AFTER 4u
+/* The column of components: as wide as the longest name of a backend needs, within these. */
+#define WHERE_WIDTH_MIN 12u
+#define WHERE_WIDTH_MAX 28u
 
 #define BOLD "\033[1m"
 #define RED "\033[1;31m"
@@ -117,6 +120,7 @@ struct story {
 	struct explain_fold fold;
 	uint64_t alone_ns; /* of what the lines before tell of, if that belonged to no packet; else TIME_NEVER */
 	char where[EXPLAIN_WHERE_MAX]; /* of the line before */
+	unsigned where_width;
 };
 
 static bool is_bad(const char *text)
@@ -130,7 +134,7 @@ static void story_line(void *ctx, const char *where, const char *step, const cha
 	bool again = strcmp(s->where, where) == 0;
 	char left[EXPLAIN_WHERE_MAX + 32];
 
-	snprintf(left, sizeof(left), "%-12s %-17s", again ? "" : where, step);
+	snprintf(left, sizeof(left), "%-*s %-17s", (int)s->where_width, again ? "" : where, step);
 	fprintf(s->style->out, "    %s%s%s %s%s%s\n", color(s->style, CYAN), left, color(s->style, PLAIN),
 		is_bad(text) ? color(s->style, RED) : "", text, color(s->style, PLAIN));
 	snprintf(s->where, sizeof(s->where), "%s", where);
@@ -246,11 +250,21 @@ static void story_alone(struct story *s, const struct explain_event *ev)
 	s->alone_ns = ev->now_ns;
 }
 
+static unsigned where_width(const struct config *config)
+{
+	size_t width = WHERE_WIDTH_MIN;
+
+	for (unsigned i = 0; i < config->backend_count; i++)
+		width = MAX(width, strlen("server ") + strlen(config->backends[i].name));
+	return (unsigned)MIN(width, WHERE_WIDTH_MAX);
+}
+
 static void story_tell(struct story *s)
 {
 	const struct explain *e = s->e;
 	uint32_t from, to, begin, end;
 
+	s->where_width = where_width(e->config);
 	explain_span(e, s->flow, &from, &to);
 	s->alone_ns = TIME_NEVER;
 	begin = from < e->journey_count ? e->journeys[from].first : 0;

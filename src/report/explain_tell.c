@@ -55,7 +55,9 @@ void explain_origin(const struct explain *e, const struct explain_journey *j, ch
 	const struct explain_hop *h = &explain_first_hop(e, j)->hop;
 	const char *from = h->tap == TAP_CLIENT ? "the client" : "the server";
 
-	if (j->frame && j->cut)
+	if (!j->frame && e->request.sessions && h->tap != TAP_FRONTEND)
+		snprintf(text, EXPLAIN_TEXT_MAX, "sent by %s", from);
+	else if (j->frame && j->cut)
 		snprintf(text, EXPLAIN_TEXT_MAX, "frame %u of %s, from its payload byte %u on", j->frame, from, j->cut);
 	else if (j->frame && h->tap == TAP_FRONTEND)
 		snprintf(text, EXPLAIN_TEXT_MAX, "frame %u", j->frame);
@@ -237,7 +239,8 @@ static void say_request(const struct teller *t, const struct frontend_notice *n)
 	if (t->request_told)
 		say(t, "request", "another one in the same packet");
 	else if (t->ev->kind == EXPLAIN_HOP && t->ev->hop.request[0])
-		say(t, "request", "\"%s\"", t->ev->hop.request);
+		say(t, "request", "\"%s\"%s", t->ev->hop.request,
+		    strlen(t->ev->hop.request) + 1 < EXPLAIN_REQUEST_LINE ? "" : "...");
 	say(t, "rule", "%s -> pool %s, offload %s", rule, c->pools[n->pool].name, modes[n->offload % ARRAY_LEN(modes)]);
 	say(t, "balance", "%s, one of the pool's %u, drawn once per connection and pool",
 	    backend_name(t->e, n->backend), c->pools[n->pool].member_count);

@@ -302,6 +302,15 @@ static bool why_small(const struct facts *f)
 	if (f->large_seen || f->modes[OFFLOAD_ALWAYS])
 		return false;
 	text_count(f->e->config->offload_threshold, threshold);
+	if (f->responses == 1 && f->largest == 0 && (f->chunked || f->until_close || f->tunnels))
+		return answer(
+			f,
+			"It was not offloaded: its only response announced no Content-Length, which would have to be "
+			"at least %s bytes (offload_threshold): it was %s.",
+			threshold,
+			f->chunked	 ? "chunked, and nobody knows its length beforehand"
+			: f->until_close ? "delimited by the connection's end alone"
+					 : "a tunnel");
 	if (f->chunked)
 		snprintf(framing, sizeof(framing), "%u of them chunked, whose length nobody knows beforehand",
 			 f->chunked);

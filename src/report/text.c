@@ -87,3 +87,38 @@ char *text_share(uint64_t part, uint64_t whole, char buf[TEXT_NUMBER_MAX])
 	snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 ".%" PRIu64 " %%", tenths / 10, tenths % 10);
 	return buf;
 }
+
+/* The length of the UTF-8 character at `c`, or 0 (RFC 3629 §4). */
+static size_t utf8_length(const unsigned char *c)
+{
+	static const struct {
+		unsigned char from, to, second_from, second_to, length;
+	} leads[] = {
+		{ 0x01, 0x7f, 0x00, 0x00, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(leads); i++) {
+		if (c[0] < leads[i].from || c[0] > leads[i].to)
+			continue;
+		if (leads[i].length > 1 && (c[1] < leads[i].second_from || c[1] > leads[i].second_to))
+			return 0;
+		for (size_t k = 2; k < leads[i].length; k++)
+			if ((c[k] & 0xc0) != 0x80)
+				return 0;
+		return leads[i].length;
+	}
+	return 0;
+}
+
+void text_make_utf8(char *text)
+{
+	while (*text) {
+		size_t n = utf8_length((const unsigned char *)text);
+
+		if (n == 0)
+			*text = '?';
+		text += n ? n : 1;
+	}
+}

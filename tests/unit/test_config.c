@@ -354,13 +354,12 @@ static const struct {
 	{ HEAD "simulation: {workloads: []}\n", "5:25: workloads: the list is empty\n" },
 	{ HEAD "simulation: {workloads: [{name: a, think: 1ms}]}\n",
 	  "5:26: arrival: a closed loop needs something that takes time: a link with a delay or a rate, a core, a "
-	  "think "
-	  "time\n"
+	  "think time between requests\n"
 	  "5:36: unknown key \"think\" here; did you mean simulation.workloads[].clients.think?\n" },
 	{ HEAD WORLD "[{name: a}, {name: a}]}\n", "6:32: duplicate name \"a\"; line 6 has a workload of that name\n" },
-	{ HEAD "simulation: {workloads: [{name: a}]}\n", "5:26: arrival: a closed loop needs something that takes "
-							 "time: a link with a delay or a rate, a core, a think "
-							 "time\n" },
+	{ HEAD "simulation: {workloads: [{name: a}]}\n",
+	  "5:26: arrival: a closed loop needs something that takes "
+	  "time: a link with a delay or a rate, a core, a think time between requests\n" },
 	{ HEAD WORLD "[{name: a, arrival: poisson}]}\n", "6:33: arrival: poisson needs a rate\n" },
 	{ HEAD WORLD "[{name: a, arrival: poisson, rate: 0/s}]}\n",
 	  "6:33: arrival: poisson needs a rate\n6:48: rate: \"0/s\" is out of range (1/s to 10M/s)\n" },
@@ -382,7 +381,7 @@ static const struct {
 	{ HEAD WORLD "[{name: a, responses: {sizes: file, file: /nonexistent}}]}\n",
 	  "6:55: file: /nonexistent: No such file or directory\n" },
 	{ HEAD WORLD "[{name: a, connections: 1000000}]}\n",
-	  "5:13: clients: 1000000 connections at once need more addresses: 50000 fit on each\n" },
+	  "5:13: clients: 1000000 connections at once need more addresses: 28232 fit on each\n" },
 	{ HEAD "simulation: {links: {client: {rate: 0bit/s, loss: 101%}}}\n",
 	  "5:37: rate: \"0bit/s\" is out of range (1kbit/s to 1000Gbit/s)\n"
 	  "5:51: loss: \"101%\" is out of range (0 to 100%)\n" },
@@ -875,12 +874,12 @@ static const struct {
 	{ "switch.table.stages", "21", "switch.table.stages: \"21\" is out of range (1 to 20)" },
 	{ "switch.table.word_blocks", "9", "switch.table.word_blocks: \"9\" is out of range (1 to 4)" },
 	{ "frontends.buffer_size", "1KiB", "frontends.buffer_size: \"1KiB\" is out of range (64KiB to 1MiB)" },
-	{ "stages", "7", "unknown key \"stages\"; did you mean switch.table.stages" },
-	{ "switch.tabel.stages", "7", "unknown key \"switch.tabel.stages\"; did you mean switch.table.stages" },
+	{ "stages", "7", "unknown key \"stages\"; did you mean \"switch.table.stages\"?" },
+	{ "switch.tabel.stages", "7", "unknown key \"switch.tabel.stages\"; did you mean \"switch.table.stages\"?" },
 	{ "nothing", "7", "unknown key \"nothing\"" },
 	{ "backends", "7", "backends is a list of mappings; only the file can set it" },
-	{ "backends.name", "7", "unknown key \"backends.name\"; did you mean backends[].name" },
-	{ "switch.", "7", "unknown key \"switch.\"; did you mean switch" },
+	{ "backends.name", "7", "unknown key \"backends.name\"; did you mean \"backends[].name\"?" },
+	{ "switch.", "7", "unknown key \"switch.\"; did you mean \"switch\"?" },
 	{ "", "7", "unknown key \"\"" },
 };
 

@@ -115,6 +115,16 @@ static const struct row rows_chunked[] = {
 	{ 0 },
 };
 
+/* A request line longer than is told of, and a header's middle where the second packet begins. */
+#define A_40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+static const struct row rows_long_line[] = {
+	HANDSHAKE,
+	C(3, ACK, 1, 1, .data = "GET /" A_40 A_40 " HTTP/1.1\r\nHost: x\r\nA: b"),
+	C(4, PSH | ACK, 110, 1, .data = " c d\r\n\r\n"),
+	S(5, ACK, 118, 1),
+	{ 0 },
+};
+
 static const struct row rows_half_closed[] = {
 	HANDSHAKE,
 	C(3, PSH | ACK | FIN, 1, 1, .data = GET_A),
@@ -262,7 +272,7 @@ static const struct {
 	{ rows_quick, slow_table,
 	  "an entry was asked for on frame 5 and took effect 10.00 s later, but no packet came" },
 	{ rows_quick, slow_table, "on frame 6: the client reset the connection" },
-	{ rows_chunked, offload_from_ten_bytes, "1 of them chunked" },
+	{ rows_chunked, offload_from_ten_bytes, "it was chunked, and nobody knows its length beforehand" },
 	{ rows_half_closed, offload_from_ten_bytes, "the client had closed its half" },
 	{ rows_no_request, offload_from_ten_bytes, "no complete request came" },
 	{ rows_pipelined, offload_from_ten_bytes, "1 more request was waiting behind it" },
@@ -391,6 +401,50 @@ START_TEST(a_frame_and_what_it_caused)
 	explain_rows(&x, c, rows_plain, &q, FORM_TEXT);
 	assert_in_order(x.text, pieces);
 	ck_assert_ptr_null(strstr(x.text, "frame 5 of the server:"));
+	explained_free(&x);
+	free(c);
+}
+END_TEST
+
+/* The frame that completes a request names it by its beginning, which came earlier. */
+START_TEST(a_long_request_in_two_frames)
+{
+	struct explain_request q = { .question = EXPLAIN_PACKET, .frame = 5 };
+	struct config *c = replay_config();
+	struct explained x = { 0 };
+
+	explain_rows(&x, c, rows_long_line, &q, FORM_TEXT);
+	ck_assert_msg(strstr(x.text, "request           \"GET /" A_40) != NULL, "%s", x.text);
+	ck_assert_msg(strstr(x.text, "a\"...\n") != NULL, "%s", x.text);
+	ck_assert_ptr_null(strstr(x.text, "c d"));
+	explained_free(&x);
+	free(c);
+}
+END_TEST
+
+/* Where in its line the first `piece` of the text begins. */
+static size_t column_of(const char *text, const char *piece)
+{
+	const char *at = strstr(text, piece);
+	size_t n = 0;
+
+	ck_assert_msg(at != NULL, "'%s' is missing in:\n%s", piece, text);
+	while (at - n > text && at[-(ptrdiff_t)n - 1] != '\n')
+		n++;
+	return n;
+}
+
+/* A name longer than its column makes the column wider: what stands behind it stays in line. */
+START_TEST(long_names_stay_in_line)
+{
+	struct explain_request q = { .question = EXPLAIN_PACKET, .frame = 4 };
+	struct config *c = replay_config();
+	struct explained x = { 0 };
+
+	snprintf(c->backends[0].name, sizeof(c->backends[0].name), "a-longer-name");
+	explain_rows(&x, c, rows_plain, &q, FORM_TEXT);
+	ck_assert_uint_eq(column_of(x.text, "special SYN: L stored"), column_of(x.text, "row in_payload"));
+	ck_assert_uint_eq(column_of(x.text, "ACK "), column_of(x.text, "row in_payload"));
 	explained_free(&x);
 	free(c);
 }
@@ -726,6 +780,8 @@ Suite *explain_suite(void)
 	tcase_add_test(tc, a_move_is_told);
 	tcase_add_test(tc, steps_without_a_packet_are_told);
 	tcase_add_test(tc, a_frame_and_what_it_caused);
+	tcase_add_test(tc, long_names_stay_in_line);
+	tcase_add_test(tc, a_long_request_in_two_frames);
 	tcase_add_test(tc, what_waits_is_told);
 	tcase_add_test(tc, a_frame_that_is_not_played);
 	tcase_add_test(tc, a_missing_frame_is_not_found);

@@ -259,6 +259,11 @@ static const struct row every_command[] = {
 	{ "mi packet", { "the program is not running" } },
 	{ "mi table vip", { "the program is not running" } },
 	{ "mi stages", { "packet_steering   stage_packet_steering_run" } },
+	{ "mi", { "mi break -- Stop somewhere" } },
+	{ "mi nxet", { "there is no `mi nxet`: did you mean 'next'?" } },
+	{ "mi run", { "what to play is missing: mi run -f CONFIG TRACE" } },
+	{ "mi table steeringg", { "did you mean 'steering'?" } },
+	{ "mi break packet 0", { "frames count from 1" } },
 	{ "mi break", { "nothing to stop at" } },
 	{ "mi break bad_cooki", { "did you mean 'bad_cookie'?" } },
 	{ "mi break quirk Z1", { "no quirk 'Z1'; there are P2 P3" } },
@@ -391,6 +396,10 @@ static const struct row every_break[] = {
 	  { "     8.  frame 2 ", " 7 of 4096\n     1.  frame 7 ", "     7.  frame 19 ",
 	    "handled in this order: server server-a -> agent of server-a (7), then agent of server-a -> switch "
 	    "(1)\n" } },
+	{ "mi delete", { NULL } },
+	{ "mi break bad_flags", { "break 18" } },
+	{ "mi run script tests/scenarios/steering_bad_syn_fin.pkt", { "drop  bad_flags  [break 18]" } },
+	{ "mi why", { "packet_steering: row bad_syn_fin: DROP (bad_flags)\n  +0.000000  dropped: bad_flags" } },
 };
 
 static const struct {

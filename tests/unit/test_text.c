@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_text.c: numbers as people read them. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "miresga/base.h"
@@ -66,6 +67,31 @@ START_TEST(share)
 }
 END_TEST
 
+static const struct {
+	const char *text, *expected;
+} utf8[] = {
+	{ "", "" },
+	{ "plain", "plain" },
+	{ "\xce\x94 \xe2\x82\xac \xf0\x9f\x98\x80", "\xce\x94 \xe2\x82\xac \xf0\x9f\x98\x80" },
+	{ "\xff", "?" },
+	{ "a\xceg", "a?g" },
+	{ "\xce", "?" },
+	{ "\xe2\x82", "??" },
+	{ "\xc0\xaf", "??" },		/* overlong */
+	{ "\xed\xa0\x80", "???" },	/* a surrogate */
+	{ "\xf4\x90\x80\x80", "????" }, /* beyond U+10FFFF */
+};
+
+START_TEST(bytes_that_are_no_utf8)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof(buf), "%s", utf8[_i].text);
+	text_make_utf8(buf);
+	ck_assert_str_eq(buf, utf8[_i].expected);
+}
+END_TEST
+
 Suite *text_suite(void)
 {
 	Suite *s = suite_create("text");
@@ -73,6 +99,7 @@ Suite *text_suite(void)
 
 	tcase_add_loop_test(tc, number, 0, (int)ARRAY_LEN(rows));
 	tcase_add_loop_test(tc, share, 0, (int)ARRAY_LEN(shares));
+	tcase_add_loop_test(tc, bytes_that_are_no_utf8, 0, (int)ARRAY_LEN(utf8));
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -13,9 +13,20 @@ SESSION = stops.SESSION
 PLACES = ("frontend", "ingress", "egress", "fsm")
 
 
+def meant(word, known):
+    """What a mistyped word was meant to be, as the end of a message; or nothing."""
+    near = [name for name in difflib.get_close_matches(word, known, 1) if name != word]
+    return ": did you mean '%s'?" % near[0] if near else ""
+
+
 def need_program():
     if not gdb.selected_inferior().pid:
         raise gdb.GdbError("the program is not running: mi run ...")
+
+
+def need_symbols():
+    if gdb.lookup_global_symbol("main") is None:
+        raise gdb.GdbError("gdb has no program: file build/miresga")
 
 
 def need_stop():
@@ -183,7 +194,7 @@ def understand(words):
     client = take_filter(words)
     if words[0] == "flow" and len(words) == 2:
         return ("stage",) + WATCHED, entering, parse_client(words[1])
-    if words[0] == "packet" and len(words) == 2 and words[1].isdigit():
+    if words[0] == "packet" and len(words) == 2 and words[1].isdigit() and int(words[1]):
         wanted = int(words[1])
         return ("stage",) + WATCHED, lambda event: (
             event.packet and entering(event) and event.snapshot.frame == wanted), client
@@ -193,12 +204,11 @@ def understand(words):
             raise gdb.GdbError("no quirk '%s'; there are %s" % (words[1], " ".join(known)))
         return at_quirks([known[words[1].upper()]]) + (client,)
     if words[0] in ("flow", "packet"):
-        raise gdb.GdbError("mi break flow IP:PORT, or mi break packet N")
+        raise gdb.GdbError("mi break flow IP:PORT, or mi break packet N (frames count from 1)")
     meanings = break_words()
     if len(words) != 1 or words[0] not in meanings:
-        near = difflib.get_close_matches(words[0], list(meanings) + ["flow", "packet"], 1)
         raise gdb.GdbError("'%s' is nothing to break at%s" % (
-            " ".join(words), ": did you mean '%s'?" % near[0] if near else " (help mi break)"))
+            " ".join(words), meant(words[0], list(meanings) + ["flow", "packet"]) or " (help mi break)"))
     return meanings[words[0]]() + (client,)
 
 
@@ -215,6 +225,15 @@ mi record on|off        whether history is kept"""
 
     def __init__(self):
         super().__init__("mi", gdb.COMMAND_RUNNING, prefix=True)
+
+    def invoke(self, argument, from_tty):
+        """Not one of the subcommands."""
+        if argument in ("", "help"):
+            gdb.execute("help mi", from_tty)
+            return
+        word = argument.split()[0]
+        raise gdb.GdbError("there is no `mi %s`%s" % (
+            word, meant(word, [name for name, _, _, _ in COMMANDS]) or " (help mi)"))
 
 
 class Sub(gdb.Command):
@@ -239,6 +258,8 @@ OTHER_COMMANDS = ("script", "sim", "explain")
 
 def mi_run(argument):
     """Starts over; without arguments, with those of the last time."""
+    if not argument and not gdb.parameter("args"):
+        raise gdb.GdbError("what to play is missing: mi run -f CONFIG TRACE")
     if argument:
         command, _, rest = argument.partition(" ")
         if command in OTHER_COMMANDS:
@@ -270,6 +291,7 @@ def mi_break(argument):
         say(["%d  %s  stopped %d times" % (w.number, w.text, w.hits) for w in SESSION.watches]
             or ["nothing to stop at"])
         return
+    need_symbols()
     kinds, test, client = understand(list(words))
     watch = SESSION.add(argument.strip(), kinds, test)
     watch.client = client
@@ -358,7 +380,8 @@ def mi_flow(argument):
 def mi_table(argument):
     words = argument.split(None, 1)
     if not words or words[0] not in views.TABLES:
-        raise gdb.GdbError("mi table %s [MATCH]" % "|".join(views.TABLES))
+        raise gdb.GdbError("mi table %s [MATCH]%s" % (
+            "|".join(views.TABLES), meant(words[0], list(views.TABLES)) if words else ""))
     need_program()
     say(views.table(SESSION.world(), words[0], words[1].strip() if len(words) > 1 else ""))
 
@@ -374,6 +397,7 @@ def mi_time(argument):
 
 
 def mi_stages(argument):
+    need_symbols()
     say(views.stages(SESSION))
 
 

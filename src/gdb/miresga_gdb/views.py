@@ -190,6 +190,22 @@ def decisions(world, fields, before=None):
     return lines
 
 
+def stage_at_work():
+    """The stage that the program is in, by its frames, or None."""
+    frame = gdb.newest_frame()
+    while frame is not None:
+        name = frame.name() or ""
+        if name.startswith("stage_") and name.endswith("_run"):
+            return name[len("stage_"): -len("_run")]
+        frame = frame.older()
+    return None
+
+
+def stage_after(stage):
+    names = list(program.stages().values())
+    return names[names.index(stage) + 1] if stage in names[:-1] else None
+
+
 def dropped(fields):
     return "dropped: " + program.drop_words(fields["drop"])
 
@@ -255,6 +271,9 @@ def why(session, event):
         here = decisions(world, event.snapshot.fields, place_of(event))
         lines += ["  %s  switch: %s" % (history.stamp(event.now_ns), line) for line in here]
     if event.kind == "drop":
+        following = stage_after(stage_at_work())
+        here = decisions(world, program.Snapshot(event.packet).fields, following) if following else []
+        lines += ["  %s  switch: %s" % (history.stamp(event.now_ns), line) for line in here]
         lines.append("  %s  dropped: %s" % (history.stamp(event.now_ns), program.drop_words(event.arguments[1])))
     return lines
 
