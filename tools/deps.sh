@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # deps.sh [--check] GROUP...: finds what is missing of the packages that a group needs and
-# installs it through apt-get, after printing the command. GROUP: build, bpf, test, tidy.
+# installs it through apt-get, after printing the command. GROUP: build, bpf, test, lab,
+# versus (what tests/lab/compare compares with), tidy.
 # --check only says what is missing. Where there is no apt-get, the list is printed and that is all.
 set -euo pipefail
 
@@ -27,6 +28,14 @@ table() {
 	test  command gdb                     gdb
 	test  command mandoc                  mandoc
 	test  command zsh                     zsh
+	lab   command nginx                   nginx-light
+	lab   command curl                    curl
+	lab   command wrk                     wrk
+	lab   command ip                      iproute2
+	lab   command ethtool                 ethtool
+	lab   command unshare                 util-linux
+	lab   command python3                 python3
+	versus command haproxy                haproxy
 	tidy  command clang                   clang
 	tidy  command clang-format            clang-format
 	tidy  command cppcheck                cppcheck
@@ -94,9 +103,9 @@ if [ "${1:-}" = --check ]; then
 fi
 for group in "${@:-none}"; do
 	case $group in
-	build | bpf | test | tidy) ;;
+	build | bpf | test | lab | versus | tidy) ;;
 	*)
-		echo "usage: tools/deps.sh [--check] build|bpf|test|tidy..." >&2
+		echo "usage: tools/deps.sh [--check] build|bpf|test|lab|versus|tidy..." >&2
 		exit 2
 		;;
 	esac
@@ -105,7 +114,10 @@ mapfile -t packages < <(missing "$@")
 [ ${#packages[@]} -gt 0 ] || exit 0
 if [ $check_only = yes ]; then
 	echo "Missing packages: ${packages[*]}" >&2
-	echo "'make deps' installs them." >&2
+	case " $* " in
+	*" lab "*) echo "'make lab-deps' installs them." >&2 ;;
+	*) echo "'make deps' installs them." >&2 ;;
+	esac
 	exit 1
 fi
 install_packages "${packages[@]}"

@@ -327,7 +327,9 @@ static uint32_t copy_part(uint8_t *out, uint32_t room, const char *text, uint64_
 /* What stands at `at` of a chunked body's stream, up to the next border of a part. */
 static uint32_t chunked_fill(const struct message *m, uint64_t at, uint8_t *out, uint32_t room)
 {
-	uint64_t chunk = at / CHUNK_STREAM, within = at % CHUNK_STREAM, len = m->body - MIN(m->body, chunk * CHUNK);
+	/* Behind a short chunk the body's end may reach across what would be the next one's border. */
+	uint64_t chunk = MIN(at / CHUNK_STREAM, m->body / CHUNK), within = at - chunk * CHUNK_STREAM;
+	uint64_t len = m->body - chunk * CHUNK;
 	char line[CHUNK_DIGITS + 3];
 
 	if (len == 0)

@@ -79,6 +79,20 @@ static bool fault_stalls(const struct sim *sim, uint64_t since_ns, uint64_t now_
 	return false;
 }
 
+/* Has there been an outage in that time, however short? */
+static bool fault_touches(const struct sim *sim, uint64_t since_ns, uint64_t now_ns)
+{
+	const struct config_simulation *s = &sim->config->simulation;
+
+	for (unsigned i = 0; i < s->fault_count; i++) {
+		const struct config_fault *f = &s->faults[i];
+
+		if (excuses[f->what].stalls && f->at_ns <= now_ns && (!f->for_ns || f->at_ns + f->for_ns > since_ns))
+			return true;
+	}
+	return false;
+}
+
 /* Losses that TCP gets over in time: on a link, one packet in so many. */
 #define LOSS_BEARABLE 20
 
@@ -105,6 +119,8 @@ static struct losses losses_of(const struct sim *sim)
 
 			world_link_stats(sim->world, tap, up, &l);
 			losses_add(&sum, l.lost + l.corrupted + l.queue_drops, l.packets);
+			/* An agent does not verify checksums: a bit that makes a RST of an ACK ends its pair. */
+			sum.rough |= l.corrupted > 0;
 		}
 	for (unsigned i = 0; i < sim->config->frontends.count; i++) {
 		const struct frontend_stats *f = frontend_stats(world_frontend(sim->world, i));
@@ -148,12 +164,12 @@ static bool is_lossless(const struct sim *sim)
  * lost it has no cause to be. */
 static bool is_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
 {
-	return c->let_go && (!is_lossless(sim) || fault_stalls(sim, c->started_ns, now_ns));
+	return c->let_go && (!is_lossless(sim) || fault_touches(sim, c->started_ns, now_ns));
 }
 
 /* What is longer than this may outlast a retransmission timer, at six passages of links before the first answer. */
 #define SMOOTH_DELAY_NS (2 * NS_PER_MS)
-#define SMOOTH_RATE UINT64_C(100000000)
+#define SMOOTH_RATE UINT64_C(10000000000) /* where the slow path queues, the fast path overtakes it by a window */
 #define SMOOTH_CORE_NS (5 * NS_PER_US)
 
 static bool is_smooth_link(const struct config_link *l)

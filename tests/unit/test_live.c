@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test_live.c: `miresga live` on real interfaces: tests/lab/live.sh, a case at a time, in namespaces that go with it;
- * what is said when it cannot begin; and that the kernel takes the largest filter there can be. Where namespaces
- * cannot be made the tests say why, and pass. */
+/* test_live.c: what `miresga live` says when it cannot begin, what it reports, and that the kernel takes the largest
+ * filter there can be. Where namespaces cannot be made the tests say why, and pass. How it serves is the lab's
+ * (test_lab.c). */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,6 @@
 
 Suite *live_suite(void);
 
-#define EXIT_SKIPPED 77
 #define OUTPUT_MAX 8192
 
 static const char *binary(void)
@@ -52,27 +51,6 @@ static bool can_unshare(const char *what)
 	printf("live: %s skipped: %s", what, output[0] ? output : "no namespaces\n");
 	return false;
 }
-
-static const char *const cases[] = { "downloads", "offloads_off", "own_stack",	   "killed",
-				     "taps",	  "late_backend", "interface_gone" };
-
-START_TEST(lab)
-{
-	char command[512], output[OUTPUT_MAX];
-	int status;
-
-	if (!can_unshare(cases[_i]))
-		return;
-	snprintf(command, sizeof(command),
-		 "MIRESGA_BINARY='%s' unshare --mount --pid --fork --kill-child --mount-proc tests/lab/live.sh %s 2>&1",
-		 binary(), cases[_i]);
-	status = run(command, output);
-	if (status == EXIT_SKIPPED)
-		printf("live: %s skipped: %s", cases[_i], output);
-	else
-		ck_assert_msg(status == 0, "%s: exit status %d\n%s", cases[_i], status, output);
-}
-END_TEST
 
 #define ETHERNET "ip link add eth9 type veth peer name eth8; ip addr add 192.0.2.1/24 dev eth9; "
 #define UP "ip link set eth8 up; ip link set eth9 up; "
@@ -202,7 +180,6 @@ Suite *live_suite(void)
 	Suite *s = suite_create("live");
 	TCase *t = tcase_create("live");
 
-	tcase_add_loop_test(t, lab, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(t, refused, 0, ARRAY_LEN(refusals));
 	tcase_add_loop_test(t, misused, 0, ARRAY_LEN(misuses));
 	tcase_add_loop_test(t, largest_filter, 1, 6); /* 0 would be for nobody */
