@@ -89,6 +89,7 @@ static BREAKABLE void entry_add(struct work *w, struct flow *f)
 	MUST(f->entry == ENTRY_NONE);
 	ask(w, f, CONTROL_ADD);
 	f->entry_isn = f->client_isn;
+	f->entry_backend = f->backend;
 	f->entry = ENTRY_ADDING;
 	w->fe->stats.offloads_asked++;
 }
@@ -188,6 +189,7 @@ static BREAKABLE void refuse(struct work *w, struct flow *f)
 		send_backend_reset(w, f, f->c_start);
 	}
 	f->held = HELD_NOTHING;
+	f->has_backend = false;
 	entry_delete(w, f);
 	release_buffers(w, f);
 	f->refuse_start = end;
@@ -227,7 +229,16 @@ static BREAKABLE void abandon(struct work *w, struct flow *f)
 {
 	send_to_client(w, f, seq_max(f->s_nxt, f->c_ack), TCP_ACK, NULL, 0);
 	send_backend_reset(w, f, request_backend_next(f));
+	f->last_backend = f->backend + 1;
+	f->has_backend = false;
 	end(w, f);
+}
+
+static BREAKABLE void reset_again(struct work *w, struct flow *f)
+{
+	send_to_client(w, f, w->packet->phv.ack, TCP_RST, NULL, 0); /* RFC 9293 §3.10.7.1 */
+	if (f->has_backend)
+		send_backend_reset(w, f, request_backend_next(f));
 }
 
 static BREAKABLE void retry_data(struct work *w, struct flow *f)
@@ -235,12 +246,22 @@ static BREAKABLE void retry_data(struct work *w, struct flow *f)
 	request_repeat(w, f);
 }
 
+static BREAKABLE void retry_held(struct work *w, struct flow *f)
+{
+	request_repeat(w, f);
+	request_ask_progress(w, f);
+	response_ask_progress(w, f);
+}
+
 static BREAKABLE void acknowledge(struct work *w, struct flow *f)
 {
 	/* An old SEQ would make the client answer instead of reading the ACK (RFC 9293 §3.10.7.4). */
 	send_to_client(w, f, seq_max(f->s_nxt, f->c_ack), TCP_ACK, NULL, 0);
-	if (f->state != FSM_REFUSING)
-		f->c_owed = seq_max(f->c_owed, request_received(f));
+	if (f->state == FSM_REFUSING || f->state == FSM_LINGER)
+		return; /* nobody's bytes, thrown away */
+	f->c_owed = seq_max(f->c_owed, request_received(f));
+	if (request_timer_needed(f))
+		retry_start(w, f); /* the client will not repeat them any more */
 }
 
 static BREAKABLE void restart(struct work *w, struct flow *f)
@@ -275,7 +296,7 @@ static BREAKABLE void splice(struct work *w, struct flow *f)
 static BREAKABLE void hold(struct work *w, struct flow *f)
 {
 	entry_delete(w, f);
-	if (f->held == HELD_FOR_ENTRY)
+	if (f->held == HELD_FOR_ENTRY || request_timer_needed(f))
 		retry_start(w, f); /* a stalled control plane must not hold the request for ever */
 }
 
@@ -315,10 +336,12 @@ static void (*const actions[FSM_ACTION_COUNT])(struct work *w, struct flow *f) =
 	[ACTION_REFUSE] = refuse,
 	[ACTION_RESET_BACKEND] = reset_backend,
 	[ACTION_RESET_BOTH] = reset_both,
+	[ACTION_RESET_AGAIN] = reset_again,
 	[ACTION_OFFLOAD] = entry_add,
 	[ACTION_PULL_BACK] = entry_delete,
 	[ACTION_RETRY_SYN] = retry_syn,
 	[ACTION_RETRY_DATA] = retry_data,
+	[ACTION_RETRY_HELD] = retry_held,
 	[ACTION_RETRY_REFUSAL] = retry_refusal,
 	[ACTION_RESTART] = restart,
 	[ACTION_ABANDON] = abandon,

@@ -90,10 +90,11 @@ struct response_tracker {
 struct flow {
 	/* Full Connection Table */
 	struct endpoint client;
-	uint32_t chain;	 /* next flow in the hash bucket, or in the free list */
-	uint8_t state;	 /* enum fsm_state; changed by fsm_fire() only */
-	uint8_t backend; /* of the present splice; meaningless before BACKEND_SYN */
-	uint8_t entry;	 /* enum entry_state */
+	uint32_t chain;	       /* next flow in the hash bucket, or in the free list */
+	uint8_t state;	       /* enum fsm_state; changed by fsm_fire() only */
+	uint8_t backend;       /* of the present splice; meaningless before BACKEND_SYN */
+	uint8_t entry;	       /* enum entry_state */
+	uint8_t entry_backend; /* whose packets it carries */
 	uint32_t entry_serial;
 	uint32_t entry_isn; /* client_isn of the connection that the entry was asked for */
 	bool tunnel;	    /* after 101 or CONNECT: bytes are not HTTP any more */

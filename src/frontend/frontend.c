@@ -98,6 +98,10 @@ static enum fsm_event held_event(const struct flow *f)
 	/* Equality: beyond E there is nothing to acknowledge, and it holds modulo 2^32. */
 	if (!response_end_known(f, &end) || f->c_ack != end)
 		return EVENT_NONE;
+	/* Back to a backend whose entry is not deleted yet: it would carry the new response's head past us, and no
+	 * later request could move. frontend_reply() comes back here. */
+	if (f->held == HELD_TO_MOVE && f->entry != ENTRY_NONE && f->entry_backend == f->held_backend)
+		return EVENT_NONE;
 	return f->held == HELD_TO_MOVE ? EVENT_HELD_MOVES : EVENT_HELD_REFUSED;
 }
 
@@ -267,7 +271,10 @@ BREAKABLE void frontend_reply(struct frontend *fe, const struct control_reply *r
 		/* Whatever the held request is answered with comes this way from its first byte. */
 		f->entry_seen = f->entry_seen && f->held != HELD_FOR_ENTRY;
 		request_ask_progress(&w, f);
+		response_ask_progress(&w, f);
 	}
+	if (f->state == FSM_HELD && request_timer_needed(f))
+		retry_start(&w, f); /* acknowledgements may have passed us by */
 	flow_settle(&w, f);
 	count_used(fe);
 }

@@ -27,10 +27,12 @@
 	X(REFUSE, "reset the backend if there is one; answer with an error, if there is one, and FIN") \
 	X(RESET_BACKEND, "RST to the backend") \
 	X(RESET_BOTH, "RST to both ends") \
+	X(RESET_AGAIN, "RST to both ends, whose first was lost") \
 	X(OFFLOAD, "ask for an entry") \
 	X(PULL_BACK, "have the entry deleted") \
 	X(RETRY_SYN, "special SYN again") \
 	X(RETRY_DATA, "first unacknowledged bytes again") \
+	X(RETRY_HELD, "the same; and the client is asked what it has") \
 	X(RETRY_REFUSAL, "error response again") \
 	X(RESTART, "forget the old connection, begin the new one") \
 	X(ABANDON, "acknowledge the client's FIN, RST to the backend: the held bytes are nobody's") \
@@ -135,6 +137,8 @@ void request_segment(struct work *w, struct flow *f);
 bool request_continue(struct work *w, struct flow *f);
 /* Sends buffered bytes below c_limit, and the FIN when its turn has come. */
 void request_deliver(struct work *w, struct flow *f);
+/* The retransmission timer has something to do: bytes are ours, or a request waits for what may have passed us by. */
+bool request_timer_needed(const struct flow *f);
 /* Repeats the first bytes, or the FIN, that are ours to deliver and that the backend has not acknowledged. */
 void request_repeat(struct work *w, struct flow *f);
 /* What the backend acknowledged by the fast path is not known here: has it say so again, if that matters. */
@@ -162,6 +166,8 @@ void response_await(struct flow *f, uint8_t awaited);
 /* The packet at hand's bytes. */
 void response_segment(struct work *w, struct flow *f);
 void response_release_buffer(struct work *w, struct flow *f);
+/* What the client acknowledged by the fast path is not known here: has it say so again, if a request waits for it. */
+void response_ask_progress(struct work *w, struct flow *f);
 /* True if the end of every awaited response is known; then *end is E. */
 bool response_end_known(const struct flow *f, uint32_t *end);
 
@@ -169,6 +175,8 @@ bool response_end_known(const struct flow *f, uint32_t *end);
 bool checksum_ok(const struct packet *p);
 /* Rewrites the packet at hand and sends it on. */
 void forward_to_backend(struct work *w, struct flow *f);
+/* The same for a segment without bytes, whose number must not lie beyond what the backend was sent. */
+void forward_acknowledgement(struct work *w, struct flow *f);
 void forward_to_client(struct work *w, struct flow *f);
 void send_special_syn(struct work *w, struct flow *f);
 /* A segment of our own; false if the pool is empty (the retransmission timer or the peer heals it). */

@@ -43,8 +43,9 @@ static void take_timestamps(struct flow *f, const struct packet *p)
 		return;
 	f->c_tsval = o.tsval;
 	f->c_tsecr = o.tsecr;
-	if (f->s_tsval == 0)
-		f->s_tsval = o.tsecr; /* until the backend's clock is known: the switch's */
+	/* Until the backend's clock is known it is the switch's; and what passed by the fast path was younger than what
+	 * we saw. A segment of ours that were older would be thrown away (RFC 7323 §5.3). */
+	f->s_tsval = f->s_tsval ? seq_max(f->s_tsval, o.tsecr) : o.tsecr;
 }
 
 /* The client acknowledges more than was sent, or less than it did before (cookies of one moment
@@ -144,7 +145,7 @@ static void inbound_acknowledgement(struct work *w, struct flow *f)
 
 	fsm_fire(w, f, seq_lt(p->phv.seq, f->c_nxt) ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_ACK);
 	if (flow_connected(f))
-		forward_to_backend(w, f);
+		forward_acknowledgement(w, f);
 	else
 		p->fate = FATE_ABSORB;
 }
@@ -169,13 +170,36 @@ static void inbound_refusing(struct work *w, struct flow *f)
 		fsm_fire(w, f, seq_lt(end, f->c_nxt) ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_ACK);
 }
 
+/* It may be of the port's next connection, and have overtaken what proves its handshake. */
+static bool is_stray(const struct flow *f, const struct packet *p)
+{
+	return seq_ge(p->phv.seq, seq_sub(f->c_start, 1)) && seq_le(p->phv.seq, f->c_nxt);
+}
+
+/* Whose bytes are a stray's? What is no backend's must not reach one now, either. */
+static enum fsm_event lingering_event(const struct flow *f, const struct packet *p)
+{
+	bool assigned = f->tunnel || seq_le(seq_add(p->phv.seq, p->phv.payload_len), f->c_limit);
+
+	if (!f->has_backend && packet_seq_len(p) > 0 && f->c_fin_seen)
+		return EVENT_CLIENT_AGAIN;
+	if (p->phv.payload_len == 0)
+		return EVENT_CLIENT_ACK;
+	return f->has_backend && assigned ? EVENT_CLIENT_DATA : EVENT_CLIENT_PART;
+}
+
 /* Ended: strays are carried on, so that the ends can settle what is left between them. */
 static void inbound_lingering(struct work *w, struct flow *f)
 {
 	struct packet *p = w->packet;
+	enum fsm_event event = lingering_event(f, p);
 
-	fsm_fire(w, f, p->phv.payload_len > 0 ? EVENT_CLIENT_DATA : EVENT_CLIENT_ACK);
-	if (f->has_backend && seq_ge(p->phv.seq, seq_sub(f->c_start, 1)) && !config_has_quirk(w->fe->config, QUIRK_F5))
+	if (config_has_quirk(w->fe->config, QUIRK_F5) || !is_stray(f, p)) {
+		packet_drop(p, DROP_FLOW_CLOSED); /* with the quirk all is forgotten */
+		return;
+	}
+	fsm_fire(w, f, event);
+	if (f->has_backend && event != EVENT_CLIENT_PART)
 		forward_to_backend(w, f);
 	else
 		packet_drop(p, DROP_FLOW_CLOSED);
@@ -208,6 +232,15 @@ static void inbound_segment(struct work *w, struct flow *f)
 		inbound_acknowledgement(w, f);
 }
 
+/* It answers, so it lives: it may take its time to read the response that a request waits behind. */
+static void renew_patience(const struct work *w, struct flow *f)
+{
+	bool asked = f->state == FSM_HELD && f->held != HELD_FOR_ENTRY && seq_ge(f->c_una, request_owed(f));
+
+	if (asked && f->retry_step > 0 && f->retry_step == w->fe->config->timeouts.retries)
+		f->retry_step--;
+}
+
 /* RFC 9293 §3.10.7.4: nobody acknowledges what was not sent; such a number would spoil our own segments. */
 static bool ack_possible(const struct flow *f, uint32_t ack)
 {
@@ -236,6 +269,7 @@ void inbound_packet(struct work *w)
 			f->c_ack = p->phv.ack;
 			f->c_window = p->phv.window;
 		}
+		renew_patience(w, f);
 		if (f->has_timestamps)
 			take_timestamps(f, p);
 		inbound_segment(w, f);

@@ -85,21 +85,31 @@ static void outbound_fin_to_rst(struct work *w, struct flow *f)
 	forward_to_client(w, f);
 }
 
+/* What is echoed may have gone to the backend by the fast path, so that we never saw it. */
+static void take_timestamps(struct flow *f, const struct packet *p)
+{
+	struct tcp_options o;
+
+	tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &o);
+	if (!o.has_timestamps)
+		return;
+	f->s_tsval = o.tsval;
+	if (p->phv.tcp_flags & TCP_ACK)
+		f->c_tsval = seq_max(f->c_tsval, o.tsecr);
+}
+
 static void outbound_segment(struct work *w, struct flow *f)
 {
 	struct packet *p = w->packet;
 	uint32_t end = seq_add(p->phv.seq, p->phv.payload_len);
 	bool fin = p->phv.tcp_flags & TCP_FIN;
-	struct tcp_options o;
 
 	if (fin && flow_connected(f) && config_has_quirk(w->fe->config, QUIRK_F5)) {
 		outbound_fin_to_rst(w, f);
 		return;
 	}
-	if (f->has_timestamps) {
-		tcp_options_parse(packet_tcp_options(p), p->phv.tcp_options_len, &o);
-		f->s_tsval = o.has_timestamps ? o.tsval : f->s_tsval;
-	}
+	if (f->has_timestamps)
+		take_timestamps(f, p);
 	if (flow_connected(f)) {
 		if (p->phv.tcp_flags & TCP_ACK)
 			request_acknowledged(w, f, p->phv.ack);

@@ -237,6 +237,15 @@ static void deliver_bytes(struct work *w, struct flow *f)
 	}
 }
 
+bool request_timer_needed(const struct flow *f)
+{
+	bool held = f->state == FSM_HELD && f->held != HELD_FOR_ENTRY;
+
+	if (f->state == FSM_INIT)
+		return false; /* nobody to deliver to yet */
+	return seq_gt(request_owed(f), f->c_una) || (held && f->s_unseen);
+}
+
 void request_deliver(struct work *w, struct flow *f)
 {
 	trim_buffer(w, f);
@@ -244,7 +253,7 @@ void request_deliver(struct work *w, struct flow *f)
 		deliver_bytes(w, f);
 	if (fin_assigned(f) && !f->c_fin_sent)
 		f->c_fin_sent = send_to_backend(w, f, f->c_fin, TCP_ACK | TCP_FIN, NULL, 0);
-	if (seq_gt(request_owed(f), f->c_una))
+	if (request_timer_needed(f))
 		retry_start(w, f);
 	trim_buffer(w, f);
 }
@@ -273,7 +282,7 @@ void request_acknowledged(struct work *w, struct flow *f, uint32_t ack)
 		f->c_una = ack;
 	if (progress && f->retry.list != 0 && f->held != HELD_FOR_ENTRY) {
 		retry_stop(w, f);
-		if (seq_gt(request_owed(f), f->c_una))
+		if (request_timer_needed(f))
 			retry_start(w, f); /* RFC 6298 §5.3: it is alive, the patience begins anew */
 	}
 	trim_buffer(w, f);
@@ -308,7 +317,7 @@ bool request_acknowledge_held(struct work *w, struct flow *f)
 
 void request_ask_progress(struct work *w, struct flow *f)
 {
-	if (holds_part(f) && seq_lt(f->c_una, f->buffer->base))
+	if (f->s_unseen && holds_part(f) && seq_lt(f->c_una, f->buffer->base))
 		send_to_backend(w, f, seq_sub(f->buffer->base, 1), TCP_ACK, NULL, 0);
 }
 
@@ -412,7 +421,7 @@ static void marks_follow(struct work *w, struct flow *f)
 		f->c_start = seq_sub(f->c_nxt, FLOW_WINDOW_MAX);
 	if (seq_diff(f->c_nxt, f->c_una) > (int)FLOW_WINDOW_MAX) {
 		f->c_una = seq_sub(f->c_nxt, FLOW_WINDOW_MAX);
-		if (f->held != HELD_FOR_ENTRY)
+		if (f->held != HELD_FOR_ENTRY && !request_timer_needed(f))
 			retry_stop(w, f);
 	}
 	/* A backend may acknowledge what it never got: beyond c_limit only our own ACKs make bytes ours. */
@@ -459,5 +468,7 @@ void request_segment(struct work *w, struct flow *f)
 			fsm_fire(w, f, EVENT_CLIENT_PART); /* our ACK was lost */
 		else
 			fsm_fire(w, f, again ? EVENT_CLIENT_AGAIN : EVENT_CLIENT_DATA);
+		if (again)
+			request_ask_progress(w, f); /* or its answer was lost */
 	}
 }

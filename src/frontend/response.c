@@ -65,6 +65,13 @@ bool response_end_known(const struct flow *f, uint32_t *end)
 	return true;
 }
 
+/* A segment of old bytes: the client answers with what it has (RFC 9293 §3.10.7.4). */
+void response_ask_progress(struct work *w, struct flow *f)
+{
+	if (f->state == FSM_HELD && f->held != HELD_FOR_ENTRY && f->s_unseen)
+		send_to_client(w, f, seq_sub(f->c_ack, 1), TCP_ACK, NULL, 0);
+}
+
 /* The response at hand needs no more reading. A surplus one answers nobody. */
 static void response_done(struct response_tracker *t)
 {

@@ -83,7 +83,7 @@ void forward_acknowledgement(struct work *w, struct flow *f)
 	uint32_t next = request_backend_next(f);
 	be32 seq = be32_from(next);
 
-	if (seq_gt(p->phv.seq, next)) {
+	if (seq_gt(p->phv.seq, next) && seq_le(p->phv.seq, f->c_owed)) {
 		if (!p->checksum_partial)
 			tcp->check = csum_update32(tcp->check, tcp->seq, seq);
 		tcp->seq = seq;
