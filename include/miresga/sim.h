@@ -111,6 +111,8 @@ struct sim_result {
 	uint64_t responses, response_bytes, request_bytes; /* bytes: of bodies */
 	uint64_t offloaded_responses;			   /* of flows that the switch carried */
 	uint64_t offloaded_bytes;			   /* of their bodies */
+	uint64_t fast_path_packets, fast_path_bytes;	   /* as in struct switch_stats */
+	uint64_t to_frontend_packets, to_frontend_bytes;
 	/* of the whole run */
 	uint64_t connections, missed; /* missed: arrivals beyond `connections` */
 	uint64_t outcomes[SIM_OUTCOME_COUNT];
@@ -142,6 +144,8 @@ struct sim_result {
 /* Returns 0 and *result, or -1 and a message if the world could not be made or an output not be opened. */
 int sim_run(const struct config *config, const struct sim_options *options, struct sim_result *result,
 	    char error[SIM_ERROR_MAX]);
+/* Of the whole run, those behind the workload's time included. */
+uint64_t sim_responses(const struct sim_result *result);
 /* True if the oracle found something, or an output could not be written. */
 bool sim_failed(const struct sim_result *result);
 

@@ -111,6 +111,10 @@ void books_close(struct sim *sim, uint64_t now_ns)
 	r->duration_ns = now_ns;
 	r->frontend_count = sim->config->frontends.count;
 	r->backend_count = sim->config->backend_count;
+	r->fast_path_packets = sw->fast_path_packets;
+	r->fast_path_bytes = sw->fast_path_bytes;
+	r->to_frontend_packets = sw->to_frontend_packets;
+	r->to_frontend_bytes = sw->to_frontend_bytes;
 	r->control_operations = sw->adds + sw->deletes + sw->add_full + sw->add_exists + sw->delete_missing;
 	for (unsigned i = 0; i < r->frontend_count; i++)
 		r->frontend_busy_ns[i] = world_frontend_cpu(sim->world, i)->busy_ns;

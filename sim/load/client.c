@@ -188,7 +188,8 @@ static bool request_write(struct sim *sim, struct client *c, uint64_t now_ns)
 			n += message_fill(&m, c->write_at + n, piece + n, (uint32_t)sizeof(piece) - n);
 		taken = tcp_write(c->tcp, piece, n, c->write_at + n < m.total, now_ns);
 		c->write_at += taken;
-		sim->result->request_bytes += taken;
+		if (!sim->ending)
+			sim->result->request_bytes += taken;
 		if (taken)
 			c->progress_ns = now_ns;
 		if (taken < n)

@@ -150,9 +150,9 @@ struct sim {
 	uint32_t by_address_mask;
 	struct serving *free_servings, *newest_serving;
 	uint32_t connections, active; /* made; clients with a connection */
-	uint64_t server_idle_ns;
-	uint32_t connections_max; /* of a stack */
-	bool ending;		  /* no new requests */
+	uint64_t patience_ns;	      /* how long a client may be silent or wait, and a server for it */
+	uint32_t connections_max;     /* of a stack */
+	bool ending;		      /* no new requests */
 	bool out_of_memory, stopped;
 	uint64_t stop_calls;
 	struct histogram *histograms; /* by size class, then all */

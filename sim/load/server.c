@@ -84,7 +84,7 @@ static void serving_close(struct serving *s, uint64_t now_ns)
 
 static void serving_arm(struct serving *s)
 {
-	uint64_t idle = s->progress_ns + sim_of(s)->server_idle_ns;
+	uint64_t idle = s->progress_ns + sim_of(s)->patience_ns;
 
 	sim_schedule(sim_of(s), &s->item, s->busy && s->phase == PHASE_WORKING ? s->ready_ns : idle);
 }
@@ -318,7 +318,7 @@ void serving_timer(struct serving *s, uint64_t now_ns)
 	if (s->busy && s->phase == PHASE_WORKING) {
 		s->phase = PHASE_WRITING;
 		s->progress_ns = now_ns;
-	} else if (now_ns >= s->progress_ns + sim_of(s)->server_idle_ns) {
+	} else if (now_ns >= s->progress_ns + sim_of(s)->patience_ns) {
 		if (!is_heard(s->tcp, &s->acked)) {
 			serving_abort(s, now_ns);
 			return;

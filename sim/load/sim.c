@@ -276,7 +276,7 @@ static int sim_init(struct sim *sim, char error[SIM_ERROR_MAX])
 
 	sim->sample.kind = AGENDA_SAMPLE;
 	for (unsigned i = 0; i < s->workload_count; i++)
-		sim->server_idle_ns = MAX(sim->server_idle_ns, s->workloads[i].think_ns + s->workloads[i].timeout_ns);
+		sim->patience_ns = MAX(sim->patience_ns, s->workloads[i].think_ns + s->workloads[i].timeout_ns);
 	if (exchange_plan_init(&sim->plan, sim->config, error) || clients_init(sim, error))
 		return -1;
 	if (sim->options->pcapng && !(sim->pcapng = taps_open(sim->config, sim->options->pcapng, "miresga sim", error)))
@@ -314,16 +314,6 @@ static void drain(struct sim *sim, uint64_t until_ns)
 		world_run(sim->world, MIN(world_now(sim->world) + DRAIN_STEP_NS, until_ns));
 }
 
-static uint64_t patience(const struct sim *sim)
-{
-	const struct config_simulation *s = &sim->config->simulation;
-	uint64_t longest = 0;
-
-	for (unsigned i = 0; i < s->workload_count; i++)
-		longest = MAX(longest, s->workloads[i].timeout_ns + s->workloads[i].think_ns);
-	return longest;
-}
-
 static void play(struct sim *sim)
 {
 	uint64_t duration = sim->config->simulation.duration_ns;
@@ -343,12 +333,14 @@ static void play(struct sim *sim)
 	clients_end(sim, world_now(sim->world));
 	stack_arm(&sim->clients);
 	sim_arm(sim);
-	drain(sim, duration + GRACE_NS + patience(sim));
+	drain(sim, duration + GRACE_NS + sim->patience_ns);
+	if (is_stopped(sim))
+		return;
 	clients_cut(sim, world_now(sim->world));
 	stack_arm(&sim->clients);
 	sim_arm(sim);
 	world_run(sim->world,
-		  world_now(sim->world) + sim->server_idle_ns + TCP_SILENCE_NS + config_longest_timeout(sim->config));
+		  world_now(sim->world) + sim->patience_ns + TCP_SILENCE_NS + config_longest_timeout(sim->config));
 }
 
 int sim_run(const struct config *config, const struct sim_options *options, struct sim_result *result,
@@ -385,6 +377,11 @@ int sim_run(const struct config *config, const struct sim_options *options, stru
 	sim_fini(sim);
 	free(sim);
 	return rc;
+}
+
+uint64_t sim_responses(const struct sim_result *result)
+{
+	return result->class_count ? result->classes[result->class_count - 1].count : 0;
 }
 
 bool sim_failed(const struct sim_result *result)

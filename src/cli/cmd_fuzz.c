@@ -124,7 +124,7 @@ static void run_seed(void *ctx, uint64_t seed, void *record)
 	o->failed = fuzz_try(f->drawn, f->result);
 	o->events = f->result->events;
 	o->connections = f->result->connections;
-	o->responses = f->result->responses;
+	o->responses = sim_responses(f->result);
 	if (!o->failed)
 		return;
 	o->kind = f->result->violation[0].kind;
@@ -270,6 +270,8 @@ static void print_report(const struct fuzz *f)
 		       (unsigned long long)f->run, (unsigned long long)(f->last - f->first + 1),
 		       (unsigned long long)f->events, (unsigned long long)f->connections,
 		       (unsigned long long)f->responses);
+	if (*interrupt_requested())
+		fputs("Interrupted. ", stdout);
 	if (f->failed)
 		printf("%llu of %llu seeds failed.\n", (unsigned long long)f->failed, (unsigned long long)f->run);
 	else
@@ -299,7 +301,7 @@ static int print_json(const struct fuzz *f)
 			     "first", (json_int_t)f->first, "last", (json_int_t)f->last, "run", (json_int_t)f->run,
 			     "failed", (json_int_t)f->failed, "events", (json_int_t)f->events, "connections",
 			     (json_int_t)f->connections, "responses", (json_int_t)f->responses, "failures", failures);
-	if (document && f->shrink_runs && (out = open_memstream(&world, &size))) {
+	if (document && f->result->violation_count && (out = open_memstream(&world, &size))) {
 		config_print(f->world, false, out);
 		fclose(out);
 		json_object_set_new(document, "shrunk_world", json_string(world));
@@ -318,7 +320,7 @@ static int save_world(const struct fuzz *f)
 	FILE *out;
 	int rc;
 
-	if (!f->options->save || !f->shrink_runs)
+	if (!f->options->save || !f->result->violation_count)
 		return EXIT_SUCCESS;
 	out = fopen(f->options->save, "w");
 	if (!out)

@@ -118,8 +118,9 @@ static int report(const struct cli *cli, const struct sim_cli *o, const struct s
 /* The options that make this world another one than the file's, beside the seed. */
 static const char *again(const struct sim_cli *o, char text[AGAIN_MAX])
 {
-	int at = snprintf(text, AGAIN_MAX, "%s%s%s", o->duration ? " --duration=" : "", o->duration ? o->duration : "",
-			  o->as_published ? " --as-published" : "");
+	int at = snprintf(text, AGAIN_MAX, "%s%s%s%s", o->duration ? " --duration=" : "",
+			  o->duration ? o->duration : "", o->as_published ? " --as-published" : "",
+			  o->agent ? " --agent=kernel" : "");
 
 	for (unsigned i = 0; i < o->quirks.count && at < AGAIN_MAX; i++)
 		at += snprintf(text + at, (size_t)(AGAIN_MAX - at), " --quirk=%s", o->quirks.items[i]);

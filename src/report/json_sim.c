@@ -201,10 +201,10 @@ static json_t *document_json(const struct sim_report *report)
 	set(o, "request_bytes", r->request_bytes);
 	set(o, "offloaded_responses", r->offloaded_responses);
 	set(o, "offloaded_bytes", r->offloaded_bytes);
-	set(o, "fast_path_packets", r->sw.fast_path_packets);
-	set(o, "fast_path_bytes", r->sw.fast_path_bytes);
-	set(o, "to_frontend_packets", r->sw.to_frontend_packets);
-	set(o, "to_frontend_bytes", r->sw.to_frontend_bytes);
+	set(o, "fast_path_packets", r->fast_path_packets);
+	set(o, "fast_path_bytes", r->fast_path_bytes);
+	set(o, "to_frontend_packets", r->to_frontend_packets);
+	set(o, "to_frontend_bytes", r->to_frontend_bytes);
 	json_object_set_new(o, "latency", classes_json(r));
 	json_object_set_new(o, "samples", samples_json(r));
 	json_object_set_new(o, "cores", cores_json(report));

@@ -43,10 +43,9 @@ static void report_world(const struct report_style *s, const struct sim_report *
 		 text_share(r->offloaded_bytes, r->response_bytes, other));
 	row_text(s, "responses offloaded", text_share(r->offloaded_responses, r->responses, number), remark);
 	snprintf(remark, sizeof(remark), "%s of bytes",
-		 text_share(r->sw.fast_path_bytes, r->sw.fast_path_bytes + r->sw.to_frontend_bytes, other));
+		 text_share(r->fast_path_bytes, r->fast_path_bytes + r->to_frontend_bytes, other));
 	row_text(s, "fast path packets",
-		 text_share(r->sw.fast_path_packets, r->sw.fast_path_packets + r->sw.to_frontend_packets, number),
-		 remark);
+		 text_share(r->fast_path_packets, r->fast_path_packets + r->to_frontend_packets, number), remark);
 }
 
 static void report_latency(const struct report_style *s, const struct sim_result *r)
@@ -261,8 +260,7 @@ void report_sim_verdict(const struct sim_report *report, char text[REPORT_VERDIC
 		snprintf(text, REPORT_VERDICT_MAX, "%sFAILED: an output could not be written.", stopped);
 	else
 		snprintf(text, REPORT_VERDICT_MAX, "%sNo violation in %s connections with %s responses.", stopped,
-			 text_count(r->connections, count),
-			 text_count(r->class_count ? r->classes[r->class_count - 1].count : 0, other));
+			 text_count(r->connections, count), text_count(sim_responses(r), other));
 }
 
 void report_sim(const struct report_style *style, const struct sim_report *report)

@@ -261,6 +261,22 @@ START_TEST(limit_of_events)
 }
 END_TEST
 
+/* What crosses the switch after the workload's time is no part of its figures. */
+START_TEST(figures_of_the_workloads_time)
+{
+	struct sim_options options = { .events_max = 20000000 };
+
+	run(HEAD "simulation:\n  duration: 12ms\n  links: {client: {delay: 5ms}}\n  workloads: [{name: a, "
+		 "arrival: poisson, rate: 10k/s, requests: 1}]\n",
+	    &options);
+	ck_assert_msg(!sim_failed(&result), "%s", findings());
+	ck_assert_uint_gt(result.connections, 0);
+	ck_assert_uint_eq(result.responses, 0);
+	ck_assert_uint_gt(result.sw.to_frontend_packets, 0);
+	ck_assert_uint_eq(result.to_frontend_packets + result.fast_path_packets, 0);
+}
+END_TEST
+
 START_TEST(stop_request)
 {
 	const volatile int stop = 1;
@@ -314,6 +330,7 @@ Suite *sim_suite(void)
 	tcase_add_loop_test(teeth, quirk_is_found, 0, ARRAY_LEN(quirks));
 	suite_add_tcase(s, teeth);
 	tcase_add_test(limits, limit_of_events);
+	tcase_add_test(limits, figures_of_the_workloads_time);
 	tcase_add_test(limits, stop_request);
 	tcase_add_test(limits, nobody_asks);
 	tcase_add_test(limits, taps_are_written);

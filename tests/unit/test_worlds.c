@@ -3,7 +3,7 @@
  *
  * That the oracle has teeth is shown by the table below: each behaviour of the published code,
  * switched on, is found within so many seeds, in worlds that are clean without it. Seeds that
- * once found something in an earlier room are among the clean ones. */
+ * once found something in an earlier room are among the clean ones, or in a table of their own. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,8 +105,37 @@ START_TEST(seeds_are_clean)
 }
 END_TEST
 
+/* Seeds beyond those that failed once, and what they found. */
+static const struct {
+	uint64_t seed;
+	const char *found;
+} mended[] = {
+	{ 248, "the ACK of E took the fast path while a request waited for it" },
+	{ 392, "all of a response and its ACK took the fast path while a request waited for its end" },
+	{ 1107, "an ACK from behind a long request that waits lies outside the server's window" },
+	{ 1789, "a request after a reset that its client missed was carried to the old backend" },
+	{ 4581, "an ACK from behind a long request that waits, the server gives up" },
+	{ 17815, "the end of a chunked body across the border of what would be its next chunk" },
+	{ 24741, "an ACK of a port's next connection was carried to the server of the one before" },
+	{ 26272, "a refusal with a timestamp older than those that took the fast path" },
+};
+
+START_TEST(mended_stays_mended)
+{
+	struct sim_result *result = malloc(sizeof(*result));
+	struct config *c = world_of(mended[_i].seed, NULL);
+
+	ck_assert_ptr_nonnull(result);
+	ck_assert_msg(!fuzz_try(c, result), "seed %u found once: %s; now: %s", (unsigned)mended[_i].seed,
+		      mended[_i].found, result->violation[0].text);
+	free(result);
+	free(c);
+}
+END_TEST
+
 /* Quirk, and the seeds that it takes to find it; what shows only where connections move between two pools is looked for
- * in such a system. */
+ * in such a system. C3 is not here: a front-end has one operation on a key under way at a time, so that an order within
+ * a batch harms no world that was drawn; tests/scenarios/quirk_c3_with.pkt shows what it does. */
 static const struct {
 	const char *quirk, *base;
 	uint64_t seeds;
@@ -119,7 +148,6 @@ static const struct {
 	{ "A1", NULL, 50 },
 	{ "A3", "configs/paper.yaml", 300 },
 	{ "A7", NULL, 50 },
-	{ "C3", "configs/paper.yaml", 1000 },
 };
 
 /* The world fails with the quirk, and not without it. */
@@ -199,6 +227,7 @@ Suite *worlds_suite(void)
 
 	tcase_add_test(t, seed_is_a_world);
 	tcase_add_test(t, seeds_are_clean);
+	tcase_add_loop_test(t, mended_stays_mended, 0, sizeof(mended) / sizeof(mended[0]));
 	tcase_add_loop_test(t, quirk_is_found, 0, sizeof(teeth) / sizeof(teeth[0]));
 	tcase_add_test(t, shrinking_keeps_the_failure);
 	suite_add_tcase(s, t);
