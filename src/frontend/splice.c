@@ -74,7 +74,7 @@ static void keep_acknowledged(struct packet *p, const struct flow *f)
 	p->phv.ack = f->c_owed;
 }
 
-/* A client whose bytes wait here, acknowledged by us, counts on from behind them. A backend would find that
+/* A client whose bytes wait here counts on from behind them. A backend that has not got them would find that
  * outside its window, and throw the acknowledgement away with it (RFC 9293 §3.10.7.4). */
 void forward_acknowledgement(struct work *w, struct flow *f)
 {
@@ -83,7 +83,7 @@ void forward_acknowledgement(struct work *w, struct flow *f)
 	uint32_t next = request_backend_next(f);
 	be32 seq = be32_from(next);
 
-	if (seq_gt(p->phv.seq, next) && seq_le(p->phv.seq, f->c_owed)) {
+	if (seq_gt(p->phv.seq, next) && seq_le(p->phv.seq, f->c_nxt)) {
 		if (!p->checksum_partial)
 			tcp->check = csum_update32(tcp->check, tcp->seq, seq);
 		tcp->seq = seq;
