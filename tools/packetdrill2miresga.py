@@ -27,11 +27,11 @@ WSCALE_OPEN = 7  # of a SYN-ACK that the script leaves open
 FAST_OPEN = 'Fast Open: the switch takes no data in a SYN and gives no cookies'
 NO_HANDSHAKE = 'no handshake that the script completes'
 ACTIVE_OPEN = 'the script opens the connection itself'
-STRANGE_FIN = 'a FIN that acknowledges what nobody sent: the server ignores it, the front-end does not know'
 OPEN_OPTIONS = "the client's options are left open"
 NOT_TCP = 'a packet that is not plain TCP over IPv4'
 NO_EVENT = 'text that is no event'
 NO_PACKETS = 'no packets'
+STRANGE_FIN = 'a FIN that acknowledges what nobody sent: past an entry the front-end cannot know what was sent'
 STRANGE_OPTION = 'a TCP option that scenarios do not have'
 OPTIONS_KEPT = ('mss', 'sackOK', 'wscale', 'TS', 'sack', 'nop', 'eol', 'FO')
 
@@ -384,7 +384,7 @@ class Translation:
             self.ask(p)
             if bare:
                 return
-        if p.has('F') and p.ack is not None and p.ack > c.sent:
+        if self.offload == 'always' and p.has('F') and p.ack is not None and p.ack > c.sent:
             raise Skip(STRANGE_FIN)
         self.say('client %s < %s' % (c.client, self.seen_by_client(p)), p.at_us)
         self.say('be0.stack %s > %s' % (c.client, self.seen_by_server(p)))

@@ -50,9 +50,21 @@ void csum_replace(be16 *check, uint8_t *field, const uint8_t *with, size_t len, 
 /* One's complement sum of a buffer, folded, not inverted; 0..0xffff in stored byte order. */
 uint16_t csum_sum(const void *data, size_t len, uint32_t initial);
 
+/* Sum of the pseudo-header (RFC 9293 §3.1, RFC 768) of a segment or datagram of `len` bytes, to begin a csum_sum()
+ * with. */
+static inline uint32_t csum_pseudo_header(const struct ipv4_hdr *ip, uint8_t proto, size_t len)
+{
+	uint32_t src = (WIRE_FORCE uint32_t)ip->src, dst = (WIRE_FORCE uint32_t)ip->dst;
+
+	return (src & 0xffff) + (src >> 16) + (dst & 0xffff) + (dst >> 16) + (WIRE_FORCE uint16_t)be16_from(proto) +
+	       (WIRE_FORCE uint16_t)be16_from((uint16_t)len);
+}
+
 /* The value that the IPv4 header's checksum field must have; ihl bytes are read. */
 be16 csum_ipv4(const struct ipv4_hdr *ip, size_t ihl);
 /* The value that the TCP checksum field must have, segment length `len` from the TCP header on. */
 be16 csum_tcp(const struct ipv4_hdr *ip, const struct tcp_hdr *tcp, size_t len);
+/* True if it has that value, or the other one of 0 and 0xffff, which are the same number in one's complement. */
+bool csum_tcp_right(const struct ipv4_hdr *ip, const struct tcp_hdr *tcp, size_t len);
 
 #endif

@@ -235,6 +235,18 @@ struct config_workload {
 	uint64_t delay_ns;	       /* the server waits so long before it answers */
 };
 
+/* Does every connection end with its first response? */
+static inline bool workload_all_until_close(const struct config_workload *w)
+{
+	return w->until_close == CHANCE_ALWAYS && w->chunked == 0;
+}
+
+/* Nobody thinks behind the last request of a connection, or between two that go together. */
+static inline uint64_t workload_think_ns(const struct config_workload *w)
+{
+	return w->requests > w->pipeline && !workload_all_until_close(w) ? w->think_ns : 0;
+}
+
 /* Addresses of simulated clients: RFC 6598's, which no real one has. */
 #define CLIENT_HOST_FIRST 0x64400001u
 struct config_simulation {

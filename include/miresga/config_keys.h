@@ -52,8 +52,17 @@ struct config_key {
 	const char *preset;	    /* the default, as one would write it; NULL: none */
 	const char *const *choices; /* CHOICE: in the order of the enum, NULL ends */
 	const struct config_section *section; /* SECTION, LIST */
+	const struct config_need *needs;      /* without which it has no effect; NULL: none */
 	const char *help;
 };
+
+/* What other keys must say so that one has an effect. An array of them ends with a `text` of NULL. */
+struct config_need {
+	bool (*holds)(const void *base); /* the struct that holds the key's own field */
+	const char *text;		 /* "sizes: table" */
+};
+/* The first of the key's needs that does not hold, or NULL. */
+const struct config_need *config_key_unmet(const struct config_key *key, const void *base);
 
 struct config_section {
 	const char *title; /* what one of these is: "a backend" */

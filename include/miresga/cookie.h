@@ -29,6 +29,11 @@ uint32_t cookie_make(const struct siphash_key *key, struct endpoint client, stru
 bool cookie_check(const struct siphash_key *key, struct endpoint client, struct endpoint vip, uint32_t client_isn,
 		  uint32_t cookie, uint64_t now_ns, struct syn_offer *offer);
 
+/* Replaces *key by one that follows from it, one way: what the old key proved is proved no more. With it begins a new
+ * incarnation of whoever verifies, which must not take a handshake for new that the one before has served already:
+ * nothing in the packet would tell. `nonce` tells incarnations apart that begin with the same key. */
+void cookie_key_renew(struct siphash_key *key, uint64_t nonce);
+
 /* The published switch's ISN (quirk P3): CRC-32 over CIP and CPort. No secret, no clock, no server part. */
 uint32_t cookie_unkeyed_isn(struct endpoint client);
 

@@ -93,6 +93,7 @@ enum refusal {
 	REFUSAL_COUNT
 };
 const char *refusal_key(enum refusal r);
+const char *refusal_text(enum refusal r);
 
 /* What a front-end tells whoever keeps the books; never needed to forward a packet. */
 enum notice_kind {
@@ -144,11 +145,13 @@ struct frontend_out {
 struct frontend *frontend_create(const struct config *config, unsigned index, struct packet_pool *pool,
 				 frontend_notice_fn *notice, void *notice_ctx);
 void frontend_free(struct frontend *fe);
+/* Handshakes are verified by this key from now on; before, by config->cookie_key. The switch must have the same. */
+void frontend_set_cookie_key(struct frontend *fe, const struct siphash_key *key);
 /* Handles one packet. Afterwards its fate is FORWARD (it is in out->packets), ABSORB or DROP
  * (the caller frees it). At most two operations are added to out->ops: needs two places. */
 void frontend_packet(struct frontend *fe, struct packet *p, struct frontend_out *out, uint64_t now_ns);
-/* Prefetches what frontend_packet() will look up; for batches. */
-void frontend_prefetch(const struct frontend *fe, const struct packet *p);
+/* Prefetches what frontend_packet() will look up for the packets of a batch; only a hint, by phv.client. */
+void frontend_prefetch(const struct frontend *fe, struct packet *const packets[], uint32_t count);
 /* The control plane's answer to one of our operations. */
 void frontend_reply(struct frontend *fe, const struct control_reply *reply, struct frontend_out *out, uint64_t now_ns);
 /* When frontend_timers() has work; TIME_NEVER if never. */

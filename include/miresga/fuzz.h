@@ -19,12 +19,13 @@ bool fuzz_try(const struct config *c, struct sim_result *result);
 typedef void fuzz_progress_fn(void *ctx, unsigned runs, const struct config *smallest);
 struct fuzz_shrink {
 	unsigned runs_max;
+	bool (*fails)(void *ctx, const struct config *c); /* as the first one did */
 	fuzz_progress_fn *progress;
 	void *ctx;
 	const volatile int *stop; /* NULL: never */
 };
-/* Makes the world smaller as long as it still fails in the same way: fewer faults, flows, links' mischief, parts. *c
- * becomes the smallest found, *result what it does. Returns how many worlds were run. */
-unsigned fuzz_shrink(struct config *c, struct sim_result *result, const struct fuzz_shrink *how);
+/* Makes a world that fails smaller as long as it still does: fewer faults, flows, links' mischief, parts. *c becomes the
+ * smallest found. Returns how many worlds were run. */
+unsigned fuzz_shrink(struct config *c, const struct fuzz_shrink *how);
 
 #endif

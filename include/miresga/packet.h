@@ -129,6 +129,9 @@ static inline uint32_t packet_seq_len(const struct packet *p)
  * trailing bytes after the IPv4 total length are no payload. A later fragment has no L4. */
 enum drop_reason headers_parse(struct packet *p);
 
+/* True if a parsed packet's TCP checksum is right, or partial: then its bytes have crossed no wire. */
+bool packet_checksum_right(const struct packet *p);
+
 /* An intrusive FIFO of packets (through `next`). */
 struct packet_queue {
 	struct packet *head, *tail;

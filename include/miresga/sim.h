@@ -57,6 +57,7 @@ const char *sim_outcome_text(enum sim_outcome o);
 	X(RESET, "reset", "a reset without a reason") \
 	X(HANG, "hang", "a connection stood still without a reason") \
 	X(STALL, "stall", "a client had to send something again though nothing was lost, late or slow") \
+	X(TABLE, "table", "the switch had lost an entry that its front-end still counted on") \
 	X(CHECKSUM, "checksum", "a wrong checksum though no link corrupts") \
 	X(OPTIONS, "options", "a handshake offered an end what the other did not ask for") \
 	X(LEFTOVER, "leftover", "something was left when all had ended and all timeouts had passed") \
@@ -96,7 +97,7 @@ struct sim_sample {
 
 struct sim_server {
 	uint64_t requests, accepted, responses;
-	uint64_t busy_ns;     /* of its core, in the workload's time */
+	uint64_t busy_ns;     /* of its core */
 	uint64_t memory_peak; /* bytes: TCP buffers and connections at their peak */
 	uint32_t connections_peak;
 };
@@ -133,10 +134,14 @@ struct sim_result {
 	uint64_t agent_refused;
 	struct link_stats links[3][2]; /* [TAP_CLIENT..TAP_WIRE][towards the servers] */
 	unsigned frontend_count, backend_count;
+	/* cores, in the workload's time */
 	struct cpu_stats frontend_cpus[FRONTENDS_MAX];
-	uint64_t frontend_busy_ns[FRONTENDS_MAX]; /* in the workload's time */
-	uint64_t control_operations;		  /* in the workload's time */
+	uint64_t frontend_busy_ns[FRONTENDS_MAX];
+	uint64_t control_operations, control_busy_ns;
+	uint32_t control_depth_peak, entries_peak;
 	struct sim_server servers[BACKENDS_MAX];
+	/* of the whole run */
+	uint64_t verified;		  /* packets whose checksums were looked at, on all taps */
 	uint64_t retransmitted, timeouts; /* by the endpoints */
 	struct world_fault_stats faults;
 };

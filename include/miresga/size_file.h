@@ -8,8 +8,8 @@
 
 #define SIZE_FILE_ENTRIES_MAX (1u << 20)
 #define SIZE_FILE_ERROR_MAX 256
-/* The sizes in ascending order; free() them. NULL and a message that names the file, and the line where there is
- * one. */
+/* The sizes in ascending order; free() them. NULL and a message that names the file, and line and column where there
+ * are any. */
 uint64_t *size_file_read(const char *path, uint32_t *count, char error[SIZE_FILE_ERROR_MAX]);
 
 #endif

@@ -114,6 +114,8 @@ void switch_run(struct switch_model *sw, struct batch *b, uint64_t now_ns);
 bool switch_control_submit(struct switch_model *sw, const struct control_op *op, uint64_t now_ns);
 /* When the next operation takes effect; TIME_NEVER if none waits. */
 uint64_t switch_next_wake(const struct switch_model *sw);
+/* How long it has been busy with operations by `now_ns`, which is not before the last one took effect. */
+uint64_t switch_control_busy(const struct switch_model *sw, uint64_t now_ns);
 /* No operation takes effect before `until_ns`: the driver is busy, or its CPU is. */
 void switch_control_stall(struct switch_model *sw, uint64_t until_ns);
 /* Applies operations due by `now_ns`, at most `max`, in order; writes their replies. Returns how many. */
@@ -134,6 +136,9 @@ int switch_lookup(const struct switch_model *sw, struct endpoint client);
 bool switch_next_entry(const struct switch_model *sw, uint64_t *at, struct endpoint *client);
 /* Index of the front-end whose clients include this one. */
 unsigned switch_frontend_of(const struct switch_model *sw, struct endpoint client);
+/* From now on the SYNs of that front-end's clients are answered with cookies of this key; before, config->cookie_key.
+ */
+void switch_set_cookie_key(struct switch_model *sw, unsigned frontend, const struct siphash_key *key);
 const struct switch_stats *switch_stats(const struct switch_model *sw);
 
 /* Capacity (Table 1): what the geometry holds, step by step. */

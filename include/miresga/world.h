@@ -57,6 +57,12 @@ struct world_hooks {
 	 * a word, and answer what comes for them as RFC 9293 §3.10.7.1 says (a RST with the sequence number that is
 	 * acknowledged: the client's own numbers, hence right). May be NULL. */
 	void (*agent_restarted)(void *ctx, unsigned backend, uint64_t now_ns);
+	/* A link, a queue, or who is down, takes a packet of `client`: it is lost, or will be thrown away for its
+	 * checksum (as a rule). NULL: nobody listens. */
+	void (*lost)(void *ctx, struct endpoint client, uint64_t now_ns);
+	/* The agent of a backend was given a SYN, FIN or RST of `client` in which a link has flipped a bit: no agent
+	 * verifies checksums, so the pair may have begun or ended by it. NULL: nobody listens. */
+	void (*agent_misled)(void *ctx, struct endpoint client, uint64_t now_ns);
 	/* It is time for the host's own work: what world_host_wake() named. NULL: never. */
 	void (*wake)(void *ctx, uint64_t now_ns);
 	/* The links, cores and faults of config->simulation are there; without, packets take no time. */
@@ -134,6 +140,9 @@ struct cpu_stats {
 void world_link_stats(const struct world *w, enum tap_kind tap, bool towards_server, struct link_stats *stats);
 const struct cpu_stats *world_frontend_cpu(const struct world *w, unsigned index);
 const struct cpu_stats *world_server_cpu(const struct world *w, unsigned index);
+/* How long the cores have been busy so far; the books' busy_ns counts what waits, too. */
+uint64_t world_frontend_busy(const struct world *w, unsigned index);
+uint64_t world_server_busy(const struct world *w, unsigned index);
 /* Events handled so far: packets that reached a consumer, and timers. */
 uint64_t world_events(const struct world *w);
 

@@ -155,8 +155,7 @@ static uint64_t work(void *state, const struct bench *b)
 	for (unsigned at = 0; at < BENCH_PACKETS; at += b->batch) {
 		struct frontend_out out = { .ops = s->ops, .ops_max = OPERATIONS_MAX };
 
-		for (unsigned i = 0; i < b->batch; i++)
-			frontend_prefetch(s->fe, s->frames.packets[at + i]);
+		frontend_prefetch(s->fe, &s->frames.packets[at], b->batch);
 		for (unsigned i = 0; i < b->batch; i++)
 			frontend_packet(s->fe, s->frames.packets[at + i], &out, s->now_ns);
 		s->forwarded += out.packets.count;

@@ -17,6 +17,7 @@
 #define VIP "10.0.1.10:80"
 #define BACKENDS_DRAWN 5
 #define POOLS_DRAWN 3
+#define ROUND_TRIPS 8
 
 struct draw {
 	struct prng chance;
@@ -271,8 +272,22 @@ static void draw_workload(struct draw *d, struct config_workload *w, unsigned nu
 	w->read_rate = between(d, 1, 20) * UINT64_C(1000000);
 	w->delay_ns = PICK(d, delays);
 	w->timeout_ns = PICK(d, patience);
-	if (w->arrival == ARRIVAL_CLOSED && w->requests == 1)
+	if (w->arrival == ARRIVAL_CLOSED && workload_think_ns(w) == 0)
 		w->delay_ns = MAX(w->delay_ns, NS_PER_MS); /* something must take time */
+}
+
+/* No more connections than the clients have ports. */
+static void fit_ports(struct config_simulation *s)
+{
+	uint64_t room = (uint64_t)s->client_hosts * s->client_ports, sum = UINT64_MAX;
+
+	while (sum > room) {
+		sum = 0;
+		for (unsigned i = 0; i < s->workload_count; i++)
+			sum += s->workloads[i].connections;
+		for (unsigned i = 0; i < s->workload_count && sum > room; i++)
+			s->workloads[i].connections = (s->workloads[i].connections + 1) / 2;
+	}
 }
 
 static void draw_world(struct draw *d)
@@ -295,7 +310,11 @@ static void draw_world(struct draw *d)
 	s->workload_count = (uint16_t)between(d, 1, 2);
 	for (unsigned i = 0; i < s->workload_count; i++)
 		draw_workload(d, &s->workloads[i], i);
+	fit_ports(s);
 	draw_faults(d);
+	/* Who connects late shall have the time to ask, too. */
+	s->duration_ns += ROUND_TRIPS *
+			  (s->client_link.delay_ns + s->frontend_link.delay_ns + s->backend_link.delay_ns);
 }
 
 /* In a calm world, one in eight, nothing is lost, late or slow: there is no excuse for anything. */

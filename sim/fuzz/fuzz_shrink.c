@@ -188,13 +188,11 @@ static bool simplify(struct config *c, const struct config *plain, unsigned n)
 		      &of_workload[n % ARRAY_LEN(of_workload)]);
 }
 
-unsigned fuzz_shrink(struct config *c, struct sim_result *result, const struct fuzz_shrink *how)
+unsigned fuzz_shrink(struct config *c, const struct fuzz_shrink *how)
 {
 	struct config *plain = malloc(sizeof(*plain)), *smaller = malloc(sizeof(*smaller));
-	struct sim_result *got = malloc(sizeof(*got));
-	enum sim_violation_kind kind = result->violation[0].kind;
 	unsigned runs = 0;
-	bool better = plain && smaller && got;
+	bool better = plain && smaller;
 
 	if (better) {
 		config_defaults(plain);
@@ -210,9 +208,8 @@ unsigned fuzz_shrink(struct config *c, struct sim_result *result, const struct f
 			if (!is_possible(smaller))
 				continue;
 			runs++;
-			if (fuzz_try(smaller, got) && got->violation[0].kind == kind) {
+			if (how->fails(how->ctx, smaller)) {
 				*c = *smaller;
-				*result = *got;
 				better = true;
 				n--; /* the same again: the next fault, the next half */
 			}
@@ -222,6 +219,5 @@ unsigned fuzz_shrink(struct config *c, struct sim_result *result, const struct f
 	}
 	free(plain);
 	free(smaller);
-	free(got);
 	return runs;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* books.c: what the result says: latencies by size class, samples over time, and copies of the
- * components' books. What is reported per second is counted in the workload's time only;
- * latencies and outcomes are those of the whole run. */
+ * components' books. What is reported per second, and the cores, are counted in the workload's time
+ * only; latencies and outcomes are those of the whole run. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +103,15 @@ void books_sample(struct sim *sim, uint64_t now_ns)
 	sim->at_sample = (struct sim_sample){ .time_ns = 0 };
 }
 
+static void books_peaks(struct load_stack *stack)
+{
+	const struct tcp_stats *st = tcp_stack_stats(stack->tcp);
+	struct sim_server *books = &stack->books;
+
+	books->connections_peak = MAX(books->connections_peak, st->open_peak);
+	books->memory_peak = MAX(books->memory_peak, st->buffered_peak + (uint64_t)st->open_peak * CONNECTION_MEMORY);
+}
+
 void books_close(struct sim *sim, uint64_t now_ns)
 {
 	const struct switch_stats *sw = switch_stats(world_switch(sim->world));
@@ -116,10 +125,18 @@ void books_close(struct sim *sim, uint64_t now_ns)
 	r->to_frontend_packets = sw->to_frontend_packets;
 	r->to_frontend_bytes = sw->to_frontend_bytes;
 	r->control_operations = sw->adds + sw->deletes + sw->add_full + sw->add_exists + sw->delete_missing;
-	for (unsigned i = 0; i < r->frontend_count; i++)
-		r->frontend_busy_ns[i] = world_frontend_cpu(sim->world, i)->busy_ns;
-	for (unsigned i = 0; i < r->backend_count; i++)
-		sim->servers[i].books.busy_ns = world_server_cpu(sim->world, i)->busy_ns;
+	r->control_busy_ns = switch_control_busy(world_switch(sim->world), now_ns);
+	r->control_depth_peak = sw->control_depth_peak;
+	r->entries_peak = sw->entries_peak;
+	for (unsigned i = 0; i < r->frontend_count; i++) {
+		r->frontend_cpus[i] = *world_frontend_cpu(sim->world, i);
+		r->frontend_busy_ns[i] = world_frontend_busy(sim->world, i);
+	}
+	for (unsigned i = 0; i < r->backend_count; i++) {
+		books_peaks(&sim->servers[i]);
+		r->servers[i] = sim->servers[i].books;
+		r->servers[i].busy_ns = world_server_busy(sim->world, i);
+	}
 }
 
 static void finish_classes(struct sim *sim)
@@ -148,12 +165,10 @@ static void finish_classes(struct sim *sim)
 void books_stack(struct sim *sim, struct load_stack *stack)
 {
 	const struct tcp_stats *st = tcp_stack_stats(stack->tcp);
-	struct sim_server *books = &stack->books;
 
 	sim->result->retransmitted += st->retransmitted;
 	sim->result->timeouts += st->timeouts;
-	books->connections_peak = MAX(books->connections_peak, st->open_peak);
-	books->memory_peak = MAX(books->memory_peak, st->buffered_peak + (uint64_t)st->open_peak * CONNECTION_MEMORY);
+	books_peaks(stack);
 }
 
 void books_finish(struct sim *sim)
@@ -173,13 +188,11 @@ void books_finish(struct sim *sim)
 	for (unsigned i = 0; i < r->frontend_count; i++) {
 		const struct frontend_stats *f = frontend_stats(world_frontend(sim->world, i));
 
-		r->frontend_cpus[i] = *world_frontend_cpu(sim->world, i);
 		for (unsigned d = 0; d < DROP_COUNT; d++)
 			r->frontend_drops[d] += f->drops[d];
 	}
 	for (unsigned i = 0; i < r->backend_count; i++) {
 		books_stack(sim, &sim->servers[i]);
-		r->servers[i] = sim->servers[i].books;
 		r->agent_refused += agent_stats(world_agent(sim->world, i))->refused_full;
 	}
 }

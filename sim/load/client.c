@@ -71,10 +71,16 @@ static void client_unmap(struct sim *sim, struct client *c)
 
 /* --------------------------------------------------------------------------- life and end */
 
+/* A client waits for so long after it got something, or found its own bytes getting through. */
+static uint64_t client_patience_ends(const struct sim *sim, const struct client *c)
+{
+	return MAX(c->progress_ns, c->heard_ns) + workload_of(sim, c)->timeout_ns;
+}
+
 /* When the client must look again by itself. */
 static void client_arm(struct sim *sim, struct client *c)
 {
-	uint64_t due = c->progress_ns + workload_of(sim, c)->timeout_ns;
+	uint64_t due = client_patience_ends(sim, c);
 
 	if (c->connected && !c->writing && !c->last && c->sent == c->answered)
 		due = MAX(c->gate_ns, c->progress_ns); /* thinking is no waiting */
@@ -485,12 +491,12 @@ void client_timer(struct sim *sim, struct client *c, uint64_t now_ns)
 			client_open(sim, c, now_ns);
 		return;
 	}
-	if (waits && now_ns >= c->progress_ns + workload_of(sim, c)->timeout_ns) {
+	if (waits && now_ns >= client_patience_ends(sim, c)) {
 		if (!is_heard(c->tcp, &c->acked)) { /* its own bytes do not get through either */
 			client_abort(sim, c, SIM_OUTCOME_GAVE_UP, now_ns);
 			return;
 		}
-		c->progress_ns = now_ns;
+		c->heard_ns = now_ns;
 	}
 	if (c->connected)
 		client_go_on(sim, c, now_ns);

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../tcp/segment.h"
 #include "load.h"
-#include "miresga/tcp_options.h"
 
 void judge_violation(struct sim *sim, enum sim_violation_kind kind, struct endpoint client, const char *format, ...)
 {
@@ -111,7 +111,8 @@ static void losses_add(struct losses *sum, uint64_t lost, uint64_t of)
 static struct losses losses_of(const struct sim *sim)
 {
 	const uint64_t *drops = world_drops(sim->world);
-	struct losses sum = { .lost = drops[DROP_RING_FULL] + drops[DROP_NO_PACKET] + drops[DROP_DOWN] };
+	struct losses sum = { .lost = drops[DROP_RING_FULL] + drops[DROP_NO_PACKET] + drops[DROP_DOWN],
+			      .rough = drops[DROP_NO_PACKET] > 0 };
 
 	for (unsigned tap = TAP_CLIENT; tap <= TAP_WIRE; tap++)
 		for (unsigned up = 0; up < 2; up++) {
@@ -119,8 +120,6 @@ static struct losses losses_of(const struct sim *sim)
 
 			world_link_stats(sim->world, tap, up, &l);
 			losses_add(&sum, l.lost + l.corrupted + l.queue_drops, l.packets);
-			/* An agent does not verify checksums: a bit that makes a RST of an ACK ends its pair. */
-			sum.rough |= l.corrupted > 0;
 		}
 	for (unsigned i = 0; i < sim->config->frontends.count; i++) {
 		const struct frontend_stats *f = frontend_stats(world_frontend(sim->world, i));
@@ -160,11 +159,28 @@ static bool is_lossless(const struct sim *sim)
 	return true;
 }
 
-/* The front-end has let a silent flow go. It may be silent while its ends wait for a retransmission; where nothing is
- * lost it has no cause to be. */
+/* Agents reap silent pairs, and none has one of this client. */
+static bool is_pair_let_go(const struct sim *sim, const struct client *c)
+{
+	uint64_t reaped = 0;
+	uint32_t delta;
+
+	for (unsigned i = 0; i < sim->config->backend_count; i++) {
+		const struct agent *a = world_agent(sim->world, i);
+
+		if (agent_lookup(a, c->local, &delta))
+			return false;
+		reaped += agent_stats(a)->removed_idle;
+	}
+	return reaped > 0;
+}
+
+/* The front-end or the agent has let a silent connection go. It may be silent while its ends wait for a retransmission;
+ * where nothing is lost it has no cause to be. */
 static bool is_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
 {
-	return c->let_go && (!is_lossless(sim) || fault_touches(sim, c->started_ns, now_ns));
+	return (c->let_go || is_pair_let_go(sim, c)) &&
+	       (!is_lossless(sim) || fault_touches(sim, c->started_ns, now_ns));
 }
 
 /* What is longer than this may outlast a retransmission timer, at six passages of links before the first answer. */
@@ -178,6 +194,13 @@ static bool is_smooth_link(const struct config_link *l)
 	       !(l->loss | l->duplicate | l->reorder | l->spike | l->corrupt);
 }
 
+/* May the fast path overtake the slow one by more than a window? An acknowledgement is so old then that the server
+ * refuses the request which carries it (RFC 5961 §5.2). */
+static bool is_overtaking(const struct config_simulation *s)
+{
+	return s->frontend_link.delay_ns > s->client_link.delay_ns + s->backend_link.delay_ns;
+}
+
 /* Is there nothing in the world for which TCP would have to send anything twice? A flow that moves to another pool may
  * wait for longer than a timer. */
 static bool is_smooth(const struct sim *sim)
@@ -188,14 +211,41 @@ static bool is_smooth(const struct sim *sim)
 
 	return c->pool_count == 1 && s->fault_count == 0 && losses.lost == 0 && !losses.rough &&
 	       is_smooth_link(&s->client_link) && is_smooth_link(&s->frontend_link) &&
-	       is_smooth_link(&s->backend_link) &&
+	       is_smooth_link(&s->backend_link) && !is_overtaking(s) &&
 	       s->frontend_cpu.packet_ns + s->frontend_cpu.kib_ns <= SMOOTH_CORE_NS &&
 	       s->server_cpu.packet_ns + s->server_cpu.kib_ns <= SMOOTH_CORE_NS;
+}
+
+/* Since it last got something, a packet of its own was lost: whoever sent it may double his waiting again and again. */
+static bool is_waiting(const struct client *c)
+{
+	return c->lost_ns > 0 && c->lost_ns >= c->progress_ns;
 }
 
 static const char *why_refused(const struct client *c)
 {
 	return c->refusal ? refusal_key(c->refusal) : "none";
+}
+
+/* May a connection stand still for so long? */
+static bool may_hang(const struct sim *sim, const struct client *c, uint64_t now_ns)
+{
+	return c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->started_ns, now_ns) ||
+	       is_unheard_reset(sim, c) || c->misled || is_waiting(c) || is_rough(sim);
+}
+
+void judge_given_up(struct sim *sim, const struct serving *s, uint64_t now_ns)
+{
+	struct client *c = client_find(sim, s->client);
+
+	if (!c || !s->known || c->connection != s->connection)
+		return;
+	c->given_up = true;
+	if (!may_hang(sim, c, now_ns))
+		judge_violation(sim, SIM_VIOLATION_HANG, c->local,
+				"%s waited %.6f s for its client, %u of %u requests answered",
+				sim->config->backends[s->stack->backend].name, (double)(now_ns - s->progress_ns) / 1e9,
+				c->answered, c->sent);
 }
 
 void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outcome, uint64_t now_ns)
@@ -205,8 +255,8 @@ void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outco
 	switch (outcome) {
 	case SIM_OUTCOME_RESET:
 		/* The front-end resets what it must give up, and says so; a server that gave up answers with a RST. */
-		if (c->refusal || sim->server_timeouts || is_let_go(sim, c, now_ns) || fault_resets(sim, now_ns) ||
-		    is_rough(sim))
+		if (c->refusal || c->given_up || sim->server_timeouts || is_let_go(sim, c, now_ns) ||
+		    fault_resets(sim, now_ns) || c->misled || is_rough(sim))
 			return;
 		judge_violation(
 			sim, SIM_VIOLATION_RESET, c->local,
@@ -215,8 +265,7 @@ void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outco
 		return;
 	case SIM_OUTCOME_TIMED_OUT:
 	case SIM_OUTCOME_GAVE_UP:
-		if (c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->started_ns, now_ns) ||
-		    is_unheard_reset(sim, c) || is_rough(sim))
+		if (may_hang(sim, c, now_ns))
 			return;
 		judge_violation(
 			sim, SIM_VIOLATION_HANG, c->local,
@@ -340,27 +389,62 @@ void judge_notice(void *ctx, const struct frontend_notice *n, uint64_t now_ns)
 		c->offloaded = true;
 }
 
+void judge_control(void *ctx, const struct control_op *op, const struct control_reply *reply, uint64_t now_ns)
+{
+	struct sim *sim = ctx;
+	struct client *c = client_find(sim, op->client);
+
+	(void)now_ns;
+	if (!c)
+		return;
+	if (reply) {
+		c->entry = op->kind == CONTROL_ADD && reply->status != CONTROL_FULL;
+		return;
+	}
+	if (op->kind == CONTROL_DELETE && c->entry && switch_lookup(world_switch(sim->world), c->local) < 0)
+		judge_violation(sim, SIM_VIOLATION_TABLE, c->local,
+				"front-end %u has an entry deleted that it was told of, and that is not there",
+				op->frontend);
+	c->entry &= op->kind != CONTROL_DELETE;
+}
+
+void judge_lost(void *ctx, struct endpoint client, uint64_t now_ns)
+{
+	struct client *c = client_find(ctx, client);
+
+	if (c)
+		c->lost_ns = now_ns;
+}
+
+void judge_misled(void *ctx, struct endpoint client, uint64_t now_ns)
+{
+	struct client *c = client_find(ctx, client);
+
+	(void)now_ns;
+	if (c)
+		c->misled = true;
+}
+
 void judge_handshake(struct sim *sim, const struct packet *p, bool at_client)
 {
-	/* The PHV may still tell of the packet that this one was made of. */
-	const struct ipv4_hdr *ip = packet_ip(p);
-	const struct tcp_hdr *tcp = packet_tcp(p);
-	struct endpoint client = at_client ? endpoint_make(ip->dst, tcp->dport) : endpoint_make(ip->src, tcp->sport);
+	const struct tcp_options *o;
 	const struct client *c;
-	struct tcp_options o;
+	struct segment s;
 
-	if (LIKELY(!(tcp->flags & TCP_SYN)))
+	/* The PHV's numbers may still be those of the packet that this one was made of; what is damaged nobody reads.
+	 */
+	if (LIKELY(!(packet_tcp(p)->flags & TCP_SYN)) ||
+	    !segment_parse(&s, p->data + p->phv.l3_at, p->len - p->phv.l3_at) ||
+	    !segment_checksums_right(s.ip, s.tcp_at))
 		return;
-	c = client_find(sim, client);
-	if (!c || !c->plan.plain)
-		return;
-	tcp_options_parse(packet_tcp_options(p), (size_t)(tcp->data_off >> 4) * 4 - TCP_HDR_MIN, &o);
-	if (o.wscale != TCP_WSCALE_NONE || o.sack_permitted || o.has_timestamps)
-		judge_violation(sim, SIM_VIOLATION_OPTIONS, client,
+	c = client_find(sim, at_client ? s.dst : s.src);
+	o = &s.options;
+	if (c && c->plan.plain && (o->wscale != TCP_WSCALE_NONE || o->sack_permitted || o->has_timestamps))
+		judge_violation(sim, SIM_VIOLATION_OPTIONS, c->local,
 				"at the %s: window scale %s, SACK %s, timestamps %s; the client "
 				"offered none of them",
-				at_client ? "client" : "server", o.wscale != TCP_WSCALE_NONE ? "yes" : "no",
-				o.sack_permitted ? "yes" : "no", o.has_timestamps ? "yes" : "no");
+				at_client ? "client" : "server", o->wscale != TCP_WSCALE_NONE ? "yes" : "no",
+				o->sack_permitted ? "yes" : "no", o->has_timestamps ? "yes" : "no");
 }
 
 static void sweep_stack(struct sim *sim, const struct load_stack *stack, const char *who, bool corrupts)
@@ -379,7 +463,7 @@ static void sweep_stack(struct sim *sim, const struct load_stack *stack, const c
 void judge_sweep(struct sim *sim)
 {
 	const struct config_simulation *s = &sim->config->simulation;
-	bool corrupts = s->client_link.corrupt || s->frontend_link.corrupt || s->backend_link.corrupt;
+	bool corrupts = sim_links_corrupt(s);
 	struct endpoint none = { .zero = 0 };
 	uint64_t left = world_leftovers(sim->world);
 	const struct switch_stats *sw = switch_stats(world_switch(sim->world));

@@ -56,12 +56,17 @@ struct client {
 	bool half_closed;
 	bool peer_closed;
 	bool let_go;		 /* the front-end has, after a timeout */
+	uint64_t lost_ns;	 /* when one of its packets was lost last; 0: never */
+	bool entry;		 /* the front-end was told that the switch has one for it */
+	bool given_up;		 /* its server has, and resets */
+	bool misled;		 /* an agent may have been, by a damaged segment of this address */
 	uint8_t refusal;	 /* the front-end's; enum refusal */
 	uint32_t sent, answered; /* requests; `writing` counts as sent */
 	uint64_t started_ns, progress_ns;
-	uint64_t acked;	  /* is_heard() */
-	uint64_t gate_ns; /* no request is sent before */
-	uint64_t slow_ns; /* slow readers: up to where time has been turned into bytes */
+	uint64_t acked;	   /* is_heard() */
+	uint64_t heard_ns; /* when that was found true last; 0: never */
+	uint64_t gate_ns;  /* no request is sent before */
+	uint64_t slow_ns;  /* slow readers: up to where time has been turned into bytes */
 	/* the request being written */
 	struct exchange request;
 	uint64_t write_at;
@@ -113,6 +118,8 @@ struct serving {
 /* Did the workload want the server to break off one of the responses that are due? Or the one before: of a short one
  * all may have arrived. */
 bool client_reset_planned(const struct sim *sim, const struct client *c);
+/* Does one of its links flip bits? */
+bool sim_links_corrupt(const struct config_simulation *s);
 /* True if the peer has acknowledged more than when this was last asked. */
 bool is_heard(const struct tcp *tcp, uint64_t *acked);
 
@@ -189,11 +196,17 @@ void judge_violation(struct sim *sim, enum sim_violation_kind kind, struct endpo
 void judge_ended(struct sim *sim, const struct client *c, enum sim_outcome outcome, uint64_t now_ns);
 /* The response's start names status and backend; false: a violation. */
 bool judge_response_start(struct sim *sim, struct client *c);
+/* The server's patience with its client has ended. */
+void judge_given_up(struct sim *sim, const struct serving *s, uint64_t now_ns);
 /* The request is for one who may have it; false: a violation. */
 bool judge_request(struct sim *sim, const struct serving *s, const struct exchange *x);
 /* A packet has reached an end: if it is a SYN or SYN-ACK, what does it offer? */
 void judge_handshake(struct sim *sim, const struct packet *p, bool at_client);
 void judge_notice(void *sim, const struct frontend_notice *n, uint64_t now_ns);
+/* world_hooks.control, world_hooks.lost, world_hooks.agent_misled */
+void judge_control(void *sim, const struct control_op *op, const struct control_reply *reply, uint64_t now_ns);
+void judge_lost(void *sim, struct endpoint client, uint64_t now_ns);
+void judge_misled(void *sim, struct endpoint client, uint64_t now_ns);
 void judge_sweep(struct sim *sim);
 
 /* books.c */

@@ -320,6 +320,7 @@ void serving_timer(struct serving *s, uint64_t now_ns)
 		s->progress_ns = now_ns;
 	} else if (now_ns >= s->progress_ns + sim_of(s)->patience_ns) {
 		if (!is_heard(s->tcp, &s->acked)) {
+			judge_given_up(sim_of(s), s, now_ns);
 			serving_abort(s, now_ns);
 			return;
 		}

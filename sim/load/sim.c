@@ -147,6 +147,11 @@ static void wake(void *ctx, uint64_t now_ns)
 	sim_arm(sim);
 }
 
+bool sim_links_corrupt(const struct config_simulation *s)
+{
+	return s->client_link.corrupt || s->frontend_link.corrupt || s->backend_link.corrupt;
+}
+
 static void tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_server, const uint8_t *frame, uint32_t len,
 		const struct packet *p, uint64_t now_ns)
 {
@@ -162,8 +167,10 @@ static void tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_serv
 
 	if (sim->pcapng)
 		taps_write(sim->pcapng, &sight, now_ns);
-	if (s->client_link.corrupt || s->frontend_link.corrupt || s->backend_link.corrupt ||
-	    taps_checksums_hold(&sight))
+	if (sim_links_corrupt(s))
+		return;
+	sim->result->verified++;
+	if (taps_checksums_hold(&sight))
 		return;
 	judge_violation(sim, SIM_VIOLATION_CHECKSUM, (struct endpoint){ .zero = 0 },
 			"tap %u of kind %u: a packet of %u bytes has a wrong checksum", index, (unsigned)kind, len);
@@ -269,6 +276,9 @@ static int sim_init(struct sim *sim, char error[SIM_ERROR_MAX])
 		.agent = sim->options->agent ? make_agent : NULL,
 		.tap = taps ? tap : NULL,
 		.agent_restarted = agent_restarted,
+		.control = judge_control,
+		.lost = judge_lost,
+		.agent_misled = sim_links_corrupt(s) ? judge_misled : NULL,
 		.wake = wake,
 		.simulated = true,
 		.stop = stop,
@@ -276,7 +286,8 @@ static int sim_init(struct sim *sim, char error[SIM_ERROR_MAX])
 
 	sim->sample.kind = AGENDA_SAMPLE;
 	for (unsigned i = 0; i < s->workload_count; i++)
-		sim->patience_ns = MAX(sim->patience_ns, s->workloads[i].think_ns + s->workloads[i].timeout_ns);
+		sim->patience_ns = MAX(sim->patience_ns,
+				       workload_think_ns(&s->workloads[i]) + s->workloads[i].timeout_ns);
 	if (exchange_plan_init(&sim->plan, sim->config, error) || clients_init(sim, error))
 		return -1;
 	if (sim->options->pcapng && !(sim->pcapng = taps_open(sim->config, sim->options->pcapng, "miresga sim", error)))

@@ -38,5 +38,10 @@ static inline uint64_t ranges_max(const struct ranges *r)
 {
 	return r->count ? r->v[r->count - 1].hi : 0;
 }
+/* ranges_end() of 0. */
+static inline uint64_t ranges_head(const struct ranges *r)
+{
+	return r->count && r->v[0].lo == 0 ? r->v[0].hi : 0;
+}
 
 #endif

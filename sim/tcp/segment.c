@@ -70,12 +70,9 @@ bool segment_parse(struct segment *s, const uint8_t *ip, uint32_t len)
 bool segment_checksums_right(const uint8_t *ip, uint32_t tcp_at)
 {
 	const struct ipv4_hdr *h = (const void *)ip;
-	const struct tcp_hdr *tcp = (const void *)(ip + tcp_at);
 
-	uint16_t is = be16_to(tcp->check), want = be16_to(csum_tcp(h, tcp, be16_to(h->total_len) - tcp_at));
-
-	/* 0 and 0xffff are the same number in one's complement; a receiver takes both. */
-	return csum_sum(h, tcp_at, 0) == 0xffff && (is == want || (uint16_t)(is + 1) + (uint16_t)(want + 1) == 1);
+	return csum_sum(h, tcp_at, 0) == 0xffff &&
+	       csum_tcp_right(h, (const void *)(ip + tcp_at), be16_to(h->total_len) - tcp_at);
 }
 
 void segment_sack_edges(const struct segment *s, uint32_t edges[2 * TCP_SACK_BLOCKS_MAX])

@@ -43,13 +43,6 @@ void stream_drop(struct stream *s)
 	s->ring_size = 0;
 }
 
-int64_t stream_offset(const struct stream *s, uint32_t raw)
-{
-	uint64_t near = MAX(ranges_max(&s->known), ranges_end(&s->received, 0));
-
-	return (int64_t)near + (int32_t)(raw - (uint32_t)near);
-}
-
 /* Makes the ring hold offsets up to `end`. */
 static enum stream_result stream_reserve(struct stream *s, uint64_t end)
 {
@@ -119,13 +112,14 @@ static void stream_differs(struct stream *s, uint64_t at, uint8_t expected, uint
 	s->got = got;
 }
 
-/* Compares [lo, hi), which had not been delivered before, with the recording. */
-static void stream_compare(struct stream *s, struct range part, const uint8_t *data)
+/* Compares [lo, hi), which had not been delivered before, with the recording: true if it is the same. */
+static bool stream_compare(struct stream *s, struct range part, const uint8_t *data)
 {
 	struct range unknown;
 	uint64_t at = part.lo, n;
+	bool known = !ranges_gap(&s->known, part.lo, part.hi, &unknown);
 
-	if (ranges_gap(&s->known, part.lo, part.hi, &unknown)) {
+	if (!known) {
 		stream_differs(s, unknown.lo, 0, 0);
 		part.hi = unknown.lo; /* what precedes it is compared, what follows is no use */
 	}
@@ -139,10 +133,11 @@ static void stream_compare(struct stream *s, struct range part, const uint8_t *d
 		for (uint64_t i = 0; i < n; i++) {
 			if (s->ring[place + i] != is[i]) {
 				stream_differs(s, at + i, s->ring[place + i], is[i]);
-				return;
+				return false;
 			}
 		}
 	}
+	return known;
 }
 
 enum stream_result stream_deliver(struct stream *s, uint64_t offset, const uint8_t *data, uint32_t len)
@@ -157,15 +152,10 @@ enum stream_result stream_deliver(struct stream *s, uint64_t offset, const uint8
 	if (result != STREAM_OK)
 		return result;
 	for (; ranges_gap(&s->received, from, end, &part); from = part.hi) {
-		stream_compare(s, part, data + (part.lo - offset));
-		ring_put(s, part.lo, data + (part.lo - offset), part.hi - part.lo);
+		if (!stream_compare(s, part, data + (part.lo - offset)))
+			ring_put(s, part.lo, data + (part.lo - offset), part.hi - part.lo);
 	}
 	return ranges_add(&s->received, offset, end) ? STREAM_OK : STREAM_NO_MEMORY;
-}
-
-uint64_t stream_in_order(const struct stream *s)
-{
-	return MIN(MAX(ranges_end(&s->received, 0), 1), s->fin);
 }
 
 uint64_t stream_peek(const struct stream *s, const uint8_t **data)

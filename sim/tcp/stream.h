@@ -34,14 +34,22 @@ enum stream_result {
 void stream_init(struct stream *s);
 void stream_fini(struct stream *s);
 /* `raw` is a sequence number minus the ISN; the offset nearest to what is recorded and delivered. May be below 0. */
-int64_t stream_offset(const struct stream *s, uint32_t raw);
+static inline int64_t stream_offset(const struct stream *s, uint32_t raw)
+{
+	uint64_t near = MAX(ranges_max(&s->known), ranges_head(&s->received));
+
+	return (int64_t)near + (int32_t)(raw - (uint32_t)near);
+}
 /* Bytes of the recording. What was recorded before at an offset stays (a retransmission is the same or loses). */
 enum stream_result stream_record(struct stream *s, uint64_t offset, const uint8_t *data, uint32_t len);
 enum stream_result stream_record_fin(struct stream *s, uint64_t offset);
 /* Bytes that an endpoint got. Compares what it had not got before. */
 enum stream_result stream_deliver(struct stream *s, uint64_t offset, const uint8_t *data, uint32_t len);
 /* End of what was delivered without a hole, bytes only (the FIN does not count). */
-uint64_t stream_in_order(const struct stream *s);
+static inline uint64_t stream_in_order(const struct stream *s)
+{
+	return MIN(MAX(ranges_head(&s->received), 1), s->fin);
+}
 /* The next in-order bytes that were not taken: pointer and length (0: none); a piece at a time. */
 uint64_t stream_peek(const struct stream *s, const uint8_t **data);
 void stream_take(struct stream *s, uint64_t len);

@@ -306,7 +306,9 @@ void tcp_receive_data(struct tcp *c, const struct tcp_arrival *a)
 		receive_twice(c, seq, seq_min(end, r->nxt));
 		r->delayed = r->at_once = true;
 	}
-	if (seq_ge(lo, hi)) { /* nothing of it is new, or nothing of it has room */
+	/* Nothing of it is new, or nothing of it has room; the segment may be as far off as numbers go, where lo and hi
+	 * alone tell nothing. */
+	if (seq_le(end, r->nxt) || seq_ge(seq, r->adv) || seq_ge(lo, hi)) {
 		c->stack->stats.duplicates += seq_lt(seq, r->nxt);
 		r->delayed = r->at_once = true;
 		return;

@@ -167,7 +167,9 @@ struct tcp_stack {
 	struct tcp_stack_options options;
 	struct tcp_stats stats;
 	struct siphash_key isn_key, ts_key, port_key;
-	uint32_t port_next;
+	/* By address and peer, open addressing; a power of two, at most half full. */
+	struct tcp_port_turn *port_turns;
+	uint32_t port_turn_count, port_turn_room;
 	struct timers timers;
 	/* slots of connections */
 	struct tcp **blocks;
@@ -216,7 +218,8 @@ void tcp_release(struct tcp *c);
 void tcp_pin(struct tcp *c);
 void tcp_unpin(struct tcp *c);
 bool tcp_listening(const struct tcp_stack *s, struct endpoint local);
-/* An ephemeral port, RFC 6056 algorithm 3. False: none. */
+/* An ephemeral port, RFC 6056 algorithm 3 with a counter for each address and peer: all others come before one comes
+ * again. False: none, or short memory. */
 bool tcp_port_choose(struct tcp_stack *s, struct endpoint *local, struct endpoint remote, uint64_t now_ns);
 /* RFC 6528. `after`: a connection of the same addresses ended there (RFC 6191), or NULL. */
 uint32_t tcp_isn_choose(struct tcp_stack *s, const struct tcp_node *n, const uint32_t *after, uint64_t now_ns);

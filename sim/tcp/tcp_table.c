@@ -9,11 +9,12 @@
  * event may close or abort what is being worked on.
  *
  * Invariants: slots never move; the order within a bucket is that of insertion
- * and decides nothing; buckets double when there are as many nodes, so finding
- * one stays O(1).
+ * and decides nothing; buckets double when there are half as many nodes: a
+ * chain is a miss of the cache for each of its nodes.
  *
  * Refusals: connections_max reached with nothing in TIME-WAIT; short memory. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "miresga/hash.h"
 #include "tcp_internal.h"
@@ -64,6 +65,7 @@ void tcp_table_fini(struct tcp_stack *s)
 	free(s->blocks);
 	free(s->unused);
 	free(s->buckets);
+	free(s->port_turns);
 	free_listeners(s);
 	timers_fini(&s->timers);
 }
@@ -102,7 +104,7 @@ void tcp_table_add(struct tcp_stack *s, struct tcp_node *n)
 {
 	struct tcp_node **b;
 
-	if (s->live + s->waits > s->bucket_mask)
+	if (2 * (s->live + s->waits) > s->bucket_mask)
 		table_double(s);
 	b = &s->buckets[bucket_of(s, n->local, n->remote)];
 	n->next = *b;
@@ -253,18 +255,67 @@ bool tcp_listen(struct tcp_stack *s, struct endpoint local, bool accepting)
 }
 
 #define PORT_FIRST 32768u
+#define PORT_TURNS_FIRST 16u
+
+/* Whose turn it is among the ports of one address towards one peer. */
+struct tcp_port_turn {
+	uint64_t words[2]; /* address, peer; a peer of 0: the place is free */
+	uint32_t next;	   /* port of all, the one that was tried longest ago */
+};
+
+static struct tcp_port_turn *turn_place(struct tcp_port_turn *turns, uint32_t room, const uint64_t words[2])
+{
+	uint32_t i = (uint32_t)hash_mix64(words[0] * 3 + words[1]) & (room - 1);
+
+	while (turns[i].words[1] && memcmp(turns[i].words, words, sizeof(turns[i].words)) != 0)
+		i = (i + 1) & (room - 1);
+	return &turns[i];
+}
+
+static bool turns_grow(struct tcp_stack *s)
+{
+	uint32_t room = s->port_turn_room ? 2 * s->port_turn_room : PORT_TURNS_FIRST;
+	struct tcp_port_turn *turns = calloc(room, sizeof(*turns));
+
+	if (!turns)
+		return false;
+	for (uint32_t i = 0; i < s->port_turn_room; i++)
+		if (s->port_turns[i].words[1])
+			*turn_place(turns, room, s->port_turns[i].words) = s->port_turns[i];
+	free(s->port_turns);
+	s->port_turns = turns;
+	s->port_turn_room = room;
+	return true;
+}
+
+/* The first of them is drawn from the addresses. NULL: short memory. */
+static struct tcp_port_turn *turn_find(struct tcp_stack *s, struct endpoint local, struct endpoint remote,
+				       uint32_t ports)
+{
+	uint64_t words[2] = { endpoint_word(local), endpoint_word(remote) };
+	struct tcp_port_turn *t;
+
+	if (2 * s->port_turn_count >= s->port_turn_room && !turns_grow(s))
+		return NULL;
+	t = turn_place(s->port_turns, s->port_turn_room, words);
+	if (!t->words[1]) {
+		memcpy(t->words, words, sizeof(words));
+		t->next = (uint32_t)(siphash(&s->port_key, words, sizeof(words)) % ports);
+		s->port_turn_count++;
+	}
+	return t;
+}
 
 bool tcp_port_choose(struct tcp_stack *s, struct endpoint *local, struct endpoint remote, uint64_t now_ns)
 {
 	uint32_t ports = s->options.ports ? s->options.ports : TCP_PORTS_MAX;
-	uint64_t words[2] = { endpoint_word(*local), endpoint_word(remote) };
-	uint32_t start = (uint32_t)(siphash(&s->port_key, words, sizeof(words)) % ports);
+	struct tcp_port_turn *turn = turn_find(s, *local, remote, ports);
 
-	for (uint32_t i = 0; i < ports; i++) {
-		uint32_t port = PORT_FIRST + (start + s->port_next++) % ports;
+	for (uint32_t i = 0; turn && i < ports; i++) {
 		const struct tcp_node *n;
 
-		local->port = be16_from((uint16_t)port);
+		local->port = be16_from((uint16_t)(PORT_FIRST + turn->next));
+		turn->next = (turn->next + 1) % ports;
 		n = tcp_table_find(s, *local, remote);
 		if (!n || (n->waiting && tcp_wait_reusable(s, (const struct tcp_wait *)n, now_ns)))
 			return true;

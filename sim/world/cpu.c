@@ -92,6 +92,14 @@ uint64_t cpu_work(struct cpu *c, uint64_t cost_ns, uint64_t now_ns)
 	return c->free_ns + c->behind_ns;
 }
 
+uint64_t cpu_busy(const struct cpu *c, uint64_t now_ns)
+{
+	uint64_t clock_ns = cpu_clock(c, now_ns), ahead_ns = c->free_ns > clock_ns ? c->free_ns - clock_ns : 0;
+
+	/* What lies ahead of it has no gaps. */
+	return c->stats.busy_ns - MIN(ahead_ns, c->stats.busy_ns);
+}
+
 void cpu_pause(struct cpu *c, uint64_t now_ns)
 {
 	MUST(!c->paused);

@@ -42,6 +42,8 @@ struct packet *cpu_done(struct cpu *c, uint64_t now_ns, uint32_t *value);
 void cpu_drop(struct cpu *c, uint32_t value, struct packet_queue *dropped);
 /* Other work, behind what is here; when it will be done, if no pause follows. */
 uint64_t cpu_work(struct cpu *c, uint64_t cost_ns, uint64_t now_ns);
+/* How long it has been busy so far; stats.busy_ns counts what waits, too. */
+uint64_t cpu_busy(const struct cpu *c, uint64_t now_ns);
 void cpu_pause(struct cpu *c, uint64_t now_ns);
 void cpu_resume(struct cpu *c, uint64_t now_ns);
 

@@ -19,6 +19,7 @@
  *
  * Refusals: more than WORLD_FAULTS_MAX faults at a time are ignored, and counted. A front-end or
  * agent for whose new incarnation there is no memory does not come back, or is not restarted. */
+#include "miresga/cookie.h"
 #include "world_internal.h"
 
 #include <stdlib.h>
@@ -87,11 +88,14 @@ static void frontend_dies(struct world *w, const struct config_fault *f)
 	front->down = true;
 	front->late_count = 0;
 	core_loses(w, link_frontend(f->index, LINK_TO_FRONTEND));
+	cookie_key_renew(&front->cookie_key, 0);
+	switch_set_cookie_key(w->sw, f->index, &front->cookie_key);
 	fresh = frontend_create(w->config, f->index, w->pool, w->hooks.notice, w->hooks.ctx);
 	w->fault_stats.flows_lost += frontend_stats(w->frontends[f->index])->flows;
 	timers_set(&w->timers, 1u + f->index, TIME_NEVER);
 	if (!fresh)
 		return;
+	frontend_set_cookie_key(fresh, &front->cookie_key);
 	frontend_free(w->frontends[f->index]);
 	w->frontends[f->index] = fresh;
 }

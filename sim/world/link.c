@@ -42,10 +42,9 @@ static uint64_t draw_ns(struct link_model *l, uint64_t bound)
 	return bound ? 1 + prng_u64(&l->prng) % bound : 0;
 }
 
-static bool is_intact(struct packet *p)
+bool link_spared(struct packet *p)
 {
 	const struct ipv4_hdr *ip;
-	size_t len;
 
 	if (p->checksum_partial || headers_parse(p) != DROP_NONE || p->phv.ether_type != ETHERTYPE_IPV4)
 		return false;
@@ -54,19 +53,23 @@ static bool is_intact(struct packet *p)
 		return false;
 	if (p->phv.l4_at == 0 || p->phv.ip_proto != IP_PROTO_TCP)
 		return true;
-	len = (size_t)be16_to(ip->total_len) - (p->phv.l4_at - p->phv.l3_at);
-	return be16_to(csum_tcp(ip, packet_tcp(p), len)) == be16_to(packet_tcp(p)->check);
+	return csum_tcp_right(ip, packet_tcp(p), (size_t)be16_to(ip->total_len) - (p->phv.l4_at - p->phv.l3_at));
 }
 
-static void corrupt(struct link_model *l, struct packet *p)
+static void corrupt(struct link_model *l, struct packet *p, struct link_fate *fate)
 {
 	uint32_t bit = prng_u32(&l->prng);
 
-	if (!is_intact(p))
+	if (!link_spared(p))
 		return;
-	bit %= be16_to(packet_ip(p)->total_len) * 8u;
-	p->data[p->phv.l3_at + bit / 8] ^= (uint8_t)(1u << bit % 8);
+	fate->damaged = true;
+	fate->bit = bit % (be16_to(packet_ip(p)->total_len) * 8u);
 	l->stats.corrupted++;
+}
+
+void link_damage(struct packet *p, uint32_t bit)
+{
+	p->data[p->phv.l3_at + bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 
 /* What went on the line meanwhile waits no more. */
@@ -126,7 +129,7 @@ void link_model_carry(struct link_model *l, struct packet *p, uint64_t now_ns, s
 		l->stats.spikes++;
 	}
 	if (draw(l, c->corrupt) && !lost)
-		corrupt(l, p);
+		corrupt(l, p, fate);
 	if (c->rate && start_ns > now_ns && !enqueue(l, p->len, start_ns)) {
 		l->stats.queue_drops++;
 		fate->drop = DROP_QUEUE_FULL;

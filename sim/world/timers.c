@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* timers.c: the world's indexed heap of due times.
+/* timers.c: the world's indexed heap of due times, four children a node.
  *
  * Every id is always in the heap; what is not due stands there with TIME_NEVER. Moving an id is
  * one sift, so a component may change its mind after every packet. Nothing is refused. */
 #include "timers.h"
 
 #include <stdlib.h>
+
+#define CHILDREN 4u
 
 int timers_init(struct timers *t, uint32_t count)
 {
@@ -21,7 +23,8 @@ int timers_init(struct timers *t, uint32_t count)
 int timers_grow(struct timers *t, uint32_t count)
 {
 	uint64_t *due = realloc(t->due, count * sizeof(*due));
-	uint32_t *heap = realloc(t->heap, count * sizeof(*heap)), *place = realloc(t->place, count * sizeof(*place));
+	struct timer_slot *heap = realloc(t->heap, count * sizeof(*heap));
+	uint32_t *place = realloc(t->place, count * sizeof(*place));
 
 	t->due = due ? due : t->due;
 	t->heap = heap ? heap : t->heap;
@@ -31,7 +34,8 @@ int timers_grow(struct timers *t, uint32_t count)
 	/* What is never due, and has the highest id, may stand at the end of the heap. */
 	for (; t->count < count; t->count++) {
 		t->due[t->count] = TIME_NEVER;
-		t->heap[t->count] = t->place[t->count] = t->count;
+		t->heap[t->count] = (struct timer_slot){ .due_ns = TIME_NEVER, .id = t->count };
+		t->place[t->count] = t->count;
 	}
 	return 0;
 }
@@ -44,42 +48,39 @@ void timers_fini(struct timers *t)
 	*t = (struct timers){ 0 };
 }
 
-static bool timers_before(const struct timers *t, uint32_t a, uint32_t b)
+static bool slot_before(const struct timer_slot *a, const struct timer_slot *b)
 {
-	return t->due[a] != t->due[b] ? t->due[a] < t->due[b] : a < b;
+	return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->id < b->id;
 }
 
-static void timers_swap(struct timers *t, uint32_t i, uint32_t j)
+static void slot_put(struct timers *t, uint32_t at, const struct timer_slot *slot)
 {
-	uint32_t id = t->heap[i];
-
-	t->heap[i] = t->heap[j];
-	t->heap[j] = id;
-	t->place[t->heap[i]] = i;
-	t->place[t->heap[j]] = j;
+	t->heap[at] = *slot;
+	t->place[slot->id] = at;
 }
 
 void timers_set(struct timers *t, uint32_t id, uint64_t due_ns)
 {
+	const struct timer_slot slot = { .due_ns = due_ns, .id = id };
 	uint32_t i = t->place[id];
 
 	if (t->due[id] == due_ns)
 		return;
 	t->due[id] = due_ns;
-	while (i > 0 && timers_before(t, t->heap[i], t->heap[(i - 1) / 2])) {
-		timers_swap(t, i, (i - 1) / 2);
-		i = (i - 1) / 2;
-	}
+	for (; i > 0 && slot_before(&slot, &t->heap[(i - 1) / CHILDREN]); i = (i - 1) / CHILDREN)
+		slot_put(t, i, &t->heap[(i - 1) / CHILDREN]);
 	for (;;) {
-		uint32_t least = i, left = 2 * i + 1;
+		uint32_t child = CHILDREN * i + 1, end = MIN(child + CHILDREN, t->count), least = child;
 
-		if (left < t->count && timers_before(t, t->heap[left], t->heap[least]))
-			least = left;
-		if (left + 1 < t->count && timers_before(t, t->heap[left + 1], t->heap[least]))
-			least = left + 1;
-		if (least == i)
-			return;
-		timers_swap(t, i, least);
+		if (child >= t->count)
+			break;
+		while (++child < end)
+			if (slot_before(&t->heap[child], &t->heap[least]))
+				least = child;
+		if (!slot_before(&t->heap[least], &slot))
+			break;
+		slot_put(t, i, &t->heap[least]);
 		i = least;
 	}
+	slot_put(t, i, &slot);
 }

@@ -114,12 +114,29 @@ void traffic_fini(struct world *w)
 
 /* --- on the way ---------------------------------------------------------------------------------- */
 
+/* A front-end's links carry both directions, so the addresses tell. */
+static bool is_of_service(const struct config *c, struct endpoint e)
+{
+	bool found = endpoint_equal(e, c->vip);
+
+	for (unsigned i = 0; i < c->backend_count && !found; i++)
+		found = endpoint_equal(e, c->backends[i].address);
+	return found;
+}
+
+static void tell_lost(const struct world *w, struct packet *p)
+{
+	if (w->hooks.lost && headers_parse(p) == DROP_NONE && p->phv.l4_at && p->phv.ip_proto == IP_PROTO_TCP)
+		w->hooks.lost(w->hooks.ctx, is_of_service(w->config, p->phv.src) ? p->phv.dst : p->phv.src, w->now_ns);
+}
+
 /* Nobody handles the packet any more, but somebody may look. */
 void world_drop(struct world *w, uint32_t at, struct packet *p, enum drop_reason why)
 {
 	const struct link *l = &w->links[at];
 
 	w->drops[why]++;
+	tell_lost(w, p);
 	p->note = (struct packet_note){ 0 };
 	packet_drop(p, why);
 	if (w->hooks.tap)
@@ -231,6 +248,10 @@ static void world_sets_out(struct world *w, uint32_t at, struct packet *p)
 		world_drop(w, at, p, fate.drop);
 		return;
 	}
+	if (fate.damaged) {
+		tell_lost(w, p);
+		link_damage(p, fate.bit);
+	}
 	if (fate.twice)
 		copy = packet_copy(w, p);
 	world_travels(w, at, p, fate.arrives_ns);
@@ -323,8 +344,7 @@ static void run_frontend(struct world *w, const struct link *l)
 {
 	struct frontend *fe = w->frontends[l->index];
 
-	for (uint32_t i = 0; i < w->batch.count; i++)
-		frontend_prefetch(fe, w->batch.pkt[i]);
+	frontend_prefetch(fe, w->batch.pkt, w->batch.count);
 	for (uint32_t i = 0; i < w->batch.count; i++) {
 		struct packet *p = w->batch.pkt[i];
 
@@ -338,6 +358,14 @@ static void run_frontend(struct world *w, const struct link *l)
 	w->cause = 0;
 }
 
+/* Whom an agent may misunderstand if it is given this packet. */
+static void warn_of_damage(const struct world *w, struct packet *p)
+{
+	if (!link_spared(p) && p->phv.l4_at && p->phv.ip_proto == IP_PROTO_TCP &&
+	    p->phv.tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))
+		w->hooks.agent_misled(w->hooks.ctx, p->phv.src, w->now_ns);
+}
+
 static void run_agent(struct world *w, const struct link *l)
 {
 	struct agent *a = w->agents[l->index];
@@ -349,6 +377,8 @@ static void run_agent(struct world *w, const struct link *l)
 	for (uint32_t i = 0; i < w->batch.count; i++) {
 		struct packet *p = w->batch.pkt[i];
 
+		if (UNLIKELY(ingress && w->hooks.agent_misled))
+			warn_of_damage(w, p);
 		if (ingress)
 			agent_ingress(a, p, w->now_ns);
 		else

@@ -60,6 +60,7 @@ static int world_init_parts(struct world *w)
 
 	for (unsigned i = 0; i < c->frontends.count; i++) {
 		cpu_init(&w->fronts[i].cpu, simulated ? &s->frontend_cpu : &free_of_cost, i);
+		w->fronts[i].cookie_key = c->cookie_key;
 		if (!(w->frontends[i] = frontend_create(c, i, w->pool, w->hooks.notice, w->hooks.ctx)))
 			return -1;
 	}
@@ -304,6 +305,18 @@ const struct cpu_stats *world_server_cpu(const struct world *w, unsigned index)
 {
 	MUST(index < w->config->backend_count);
 	return &w->hosts[index].cpu.stats;
+}
+
+uint64_t world_frontend_busy(const struct world *w, unsigned index)
+{
+	MUST(index < w->config->frontends.count);
+	return cpu_busy(&w->fronts[index].cpu, w->now_ns);
+}
+
+uint64_t world_server_busy(const struct world *w, unsigned index)
+{
+	MUST(index < w->config->backend_count);
+	return cpu_busy(&w->hosts[index].cpu, w->now_ns);
 }
 
 const struct config *world_config(const struct world *w)

@@ -61,7 +61,8 @@ enum world_event {
 struct front {
 	struct cpu cpu;
 	bool down, paused;
-	bool cleaning;	      /* its outage is over, its old entries are being deleted */
+	bool cleaning; /* its outage is over, its old entries are being deleted */
+	struct siphash_key cookie_key;
 	uint32_t ops_waiting; /* operations of its, or for it, that have not been answered */
 	/* Answers that came while it was paused, oldest first. */
 	struct control_reply *late;

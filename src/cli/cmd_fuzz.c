@@ -5,7 +5,6 @@
  * Seeds are independent of each other, so neither their order nor the number of processes changes
  * what any of them does. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +15,20 @@
 #include "interrupt.h"
 #include "miresga/fuzz.h"
 #include "miresga/jobs.h"
+#include "miresga/json_number.h"
 #include "progress_display.h"
 
 #define FAILURES_KEPT 32
 #define SHRINK_RUNS 400
+#define QUIRK_ERROR_MAX 256
+#define RERUN_MAX 2048
 
 struct fuzz_cli {
 	const char *config_file;
 	const char *seeds;
 	const char *budget;
-	const char *quirks;
+	struct option_list quirks;
+	bool as_published;
 	const char *save;
 	struct option_number jobs;
 };
@@ -55,10 +58,14 @@ static const struct cli_option options[] = {
 	  .argument = "TIME",
 	  .help = "stop after so long, as in 60s" },
 	{ .name = "quirk",
-	  .kind = OPTION_TEXT,
+	  .kind = OPTION_LIST,
 	  .at = offsetof(struct fuzz_cli, quirks),
 	  .argument = "ID,...",
-	  .help = "bring behaviours of the published code back; 'all' for all" },
+	  .help = "bring behaviours of the published code back, or all" },
+	{ .name = "as-published",
+	  .kind = OPTION_FLAG,
+	  .at = offsetof(struct fuzz_cli, as_published),
+	  .help = "the same as --quirk=all" },
 	{ .name = "save",
 	  .kind = OPTION_TEXT,
 	  .at = offsetof(struct fuzz_cli, save),
@@ -91,11 +98,15 @@ struct fuzz {
 	unsigned kept;
 	struct failure failures[FAILURES_KEPT]; /* those with the lowest seeds, ascending */
 	/* of the lowest one */
-	struct config *world;
-	struct sim_result *result;
+	struct config *world; /* as small as it became */
+	struct failure left;  /* what that does */
+	bool repeated;	      /* it has failed again */
 	unsigned shrink_runs;
+	const struct config *trial; /* a world to be tried, and what came of it */
+	struct failure came;
 	/* a worker's */
 	struct config *drawn;
+	struct sim_result *result;
 };
 
 static uint64_t wall_ns(void)
@@ -106,22 +117,27 @@ static uint64_t wall_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static void draw(const struct fuzz *f, struct config *c, uint64_t seed)
+/* Returns 0, or -1 with a message. */
+static int add_quirks(const struct fuzz_cli *o, struct config *c, char error[QUIRK_ERROR_MAX])
 {
-	char error[CONFIG_HOST_MAX];
+	int rc = o->as_published ? config_add_quirks(c, "all", error, QUIRK_ERROR_MAX) : 0;
 
-	fuzz_draw(c, f->base, seed);
-	if (f->options->quirks)
-		MUST(!config_add_quirks(c, f->options->quirks, error, sizeof(error)));
+	for (unsigned i = 0; !rc && i < o->quirks.count; i++)
+		rc = config_add_quirks(c, o->quirks.items[i], error, QUIRK_ERROR_MAX);
+	return rc;
 }
 
-static void run_seed(void *ctx, uint64_t seed, void *record)
+static void draw(const struct fuzz *f, struct config *c, uint64_t seed)
 {
-	struct fuzz *f = ctx;
-	struct outcome *o = record;
+	char error[QUIRK_ERROR_MAX];
 
-	draw(f, f->drawn, seed);
-	o->failed = fuzz_try(f->drawn, f->result);
+	fuzz_draw(c, f->base, seed);
+	MUST(!add_quirks(f->options, c, error)); /* prepare() has tried */
+}
+
+static void run_world(struct fuzz *f, const struct config *c, struct outcome *o)
+{
+	o->failed = fuzz_try(c, f->result);
 	o->events = f->result->events;
 	o->connections = f->result->connections;
 	o->responses = sim_responses(f->result);
@@ -129,6 +145,14 @@ static void run_seed(void *ctx, uint64_t seed, void *record)
 		return;
 	o->kind = f->result->violation[0].kind;
 	memcpy(o->text, f->result->violation[0].text, sizeof(o->text));
+}
+
+static void run_seed(void *ctx, uint64_t seed, void *record)
+{
+	struct fuzz *f = ctx;
+
+	draw(f, f->drawn, seed);
+	run_world(f, f->drawn, record);
 }
 
 static void keep(struct fuzz *f, const struct failure *new)
@@ -194,33 +218,82 @@ static void shrinking(void *ctx, unsigned runs, const struct config *smallest)
 	progress_display_update(&f->display, runs, SHRINK_RUNS, runs);
 }
 
+static void run_trial(void *ctx, uint64_t n, void *record)
+{
+	struct fuzz *f = ctx;
+
+	(void)n;
+	run_world(f, f->trial, record);
+}
+
+static void trial_done(void *ctx, uint64_t n, const void *record, int signal)
+{
+	struct fuzz *f = ctx;
+
+	(void)n;
+	f->came = (struct failure){ .signal = signal, .crashed = !record };
+	if (record)
+		f->came.outcome = *(const struct outcome *)record;
+}
+
+/* Does that world do what the lowest seed's did? It may well end its process. */
+static bool fails_alike(void *ctx, const struct config *c)
+{
+	struct fuzz *f = ctx;
+	const struct failure *first = &f->failures[0], *came = &f->came;
+	const struct jobs trial = {
+		.jobs = 1,
+		.record_size = sizeof(struct outcome),
+		.ctx = f,
+		.work = run_trial,
+		.done = trial_done,
+		.stop = should_stop,
+	};
+
+	f->trial = c;
+	f->came = (struct failure){ .seed = first->seed };
+	if (jobs_run(&trial) || came->crashed != first->crashed)
+		return false;
+	if (first->crashed ? came->signal != first->signal
+			   : !came->outcome.failed || came->outcome.kind != first->outcome.kind)
+		return false;
+	f->left = *came;
+	return true;
+}
+
 /* Runs the lowest seed once more, and smaller and smaller. */
 static void shrink(struct fuzz *f)
 {
 	const struct fuzz_shrink how = {
 		.runs_max = SHRINK_RUNS,
+		.fails = fails_alike,
 		.progress = shrinking,
 		.ctx = f,
 		.stop = interrupt_requested(),
 	};
 
-	if (!f->kept || f->failures[0].crashed)
+	if (!f->kept)
 		return;
+	f->budget_ns = 0;
 	draw(f, f->world, f->failures[0].seed);
-	if (!fuzz_try(f->world, f->result))
-		return; /* a run that is not repeatable: the report says so */
+	f->repeated = fails_alike(f, f->world);
+	if (!f->repeated)
+		return;
 	progress_display_begin(&f->display, f->cli, "shrinking");
-	f->shrink_runs = fuzz_shrink(f->world, f->result, &how);
+	f->shrink_runs = fuzz_shrink(f->world, &how);
 	progress_display_end(&f->display);
 }
 
-static void rerun_command(const struct fuzz *f, uint64_t seed, char *text, size_t size)
+static const char *rerun_command(const struct fuzz *f, uint64_t seed, char text[RERUN_MAX])
 {
 	const struct fuzz_cli *o = f->options;
+	int at = snprintf(text, RERUN_MAX, "miresga fuzz --seeds %llu%s%s%s", (unsigned long long)seed,
+			  o->config_file ? " -f " : "", o->config_file ? o->config_file : "",
+			  o->as_published ? " --as-published" : "");
 
-	snprintf(text, size, "miresga fuzz --seeds %llu%s%s%s%s", (unsigned long long)seed,
-		 o->config_file ? " -f " : "", o->config_file ? o->config_file : "", o->quirks ? " --quirk=" : "",
-		 o->quirks ? o->quirks : "");
+	for (unsigned i = 0; i < o->quirks.count && at < RERUN_MAX; i++)
+		at += snprintf(text + at, (size_t)(RERUN_MAX - at), " --quirk=%s", o->quirks.items[i]);
+	return text;
 }
 
 static void describe(const struct failure *x, char *text, size_t size)
@@ -236,14 +309,15 @@ static void describe(const struct failure *x, char *text, size_t size)
 static void print_shrunk(const struct fuzz *f)
 {
 	const struct config_simulation *s = &f->world->simulation;
+	char text[SIM_TEXT_MAX + 64];
 
-	if (!f->result->violation_count) {
+	if (!f->repeated) {
 		puts("  the same seed has not failed again: please report this");
 		return;
 	}
-	printf("  shrunk in %u runs to %u workload%s, %u fault%s; then: %s: %s\n", f->shrink_runs, s->workload_count,
-	       s->workload_count == 1 ? "" : "s", s->fault_count, s->fault_count == 1 ? "" : "s",
-	       sim_violation_key(f->result->violation[0].kind), f->result->violation[0].text);
+	describe(&f->left, text, sizeof(text));
+	printf("  shrunk in %u runs to %u workload%s, %u fault%s; then: %s\n", f->shrink_runs, s->workload_count,
+	       s->workload_count == 1 ? "" : "s", s->fault_count, s->fault_count == 1 ? "" : "s", text);
 	if (f->options->save)
 		printf("  rerun what is left: miresga sim -f %s\n\n", f->options->save);
 	else
@@ -254,13 +328,13 @@ static void print_shrunk(const struct fuzz *f)
 
 static void print_report(const struct fuzz *f)
 {
-	char text[SIM_TEXT_MAX + 64], rerun[1200];
+	char text[SIM_TEXT_MAX + 64], rerun[RERUN_MAX];
 
 	for (unsigned i = 0; i < f->kept; i++) {
 		describe(&f->failures[i], text, sizeof(text));
-		rerun_command(f, f->failures[i].seed, rerun, sizeof(rerun));
-		printf("seed %llu: %s\n  rerun: %s\n", (unsigned long long)f->failures[i].seed, text, rerun);
-		if (i == 0 && !f->failures[i].crashed && !f->cli->globals.quiet)
+		printf("seed %llu: %s\n  rerun: %s\n", (unsigned long long)f->failures[i].seed, text,
+		       rerun_command(f, f->failures[i].seed, rerun));
+		if (i == 0 && !f->cli->globals.quiet)
 			print_shrunk(f);
 	}
 	if (f->failed > f->kept)
@@ -280,12 +354,12 @@ static void print_report(const struct fuzz *f)
 
 static json_t *failure_json(const struct fuzz *f, const struct failure *x)
 {
-	char text[SIM_TEXT_MAX + 64], rerun[1200];
+	char text[SIM_TEXT_MAX + 64], rerun[RERUN_MAX];
 
 	describe(x, text, sizeof(text));
-	rerun_command(f, x->seed, rerun, sizeof(rerun));
-	return json_pack("{s:I, s:s, s:s, s:s}", "seed", (json_int_t)x->seed, "kind",
-			 x->crashed ? "crash" : sim_violation_key(x->outcome.kind), "text", text, "rerun", rerun);
+	return json_pack("{s:o, s:s, s:s, s:s}", "seed", json_number(x->seed), "kind",
+			 x->crashed ? "crash" : sim_violation_key(x->outcome.kind), "text", text, "rerun",
+			 rerun_command(f, x->seed, rerun));
 }
 
 static int print_json(const struct fuzz *f)
@@ -294,14 +368,15 @@ static int print_json(const struct fuzz *f)
 	char *world = NULL;
 	size_t size = 0;
 	FILE *out;
+	int rc;
 
 	for (unsigned i = 0; i < f->kept; i++)
 		json_array_append_new(failures, failure_json(f, &f->failures[i]));
-	document = json_pack("{s:s, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o}", "schema", "miresga.fuzz/1", "seeds",
-			     "first", (json_int_t)f->first, "last", (json_int_t)f->last, "run", (json_int_t)f->run,
+	document = json_pack("{s:s, s:{s:o, s:o}, s:I, s:I, s:I, s:I, s:I, s:o}", "schema", "miresga.fuzz/1", "seeds",
+			     "first", json_number(f->first), "last", json_number(f->last), "run", (json_int_t)f->run,
 			     "failed", (json_int_t)f->failed, "events", (json_int_t)f->events, "connections",
 			     (json_int_t)f->connections, "responses", (json_int_t)f->responses, "failures", failures);
-	if (document && f->result->violation_count && (out = open_memstream(&world, &size))) {
+	if (document && f->repeated && (out = open_memstream(&world, &size))) {
 		config_print(f->world, false, out);
 		fclose(out);
 		json_object_set_new(document, "shrunk_world", json_string(world));
@@ -309,10 +384,10 @@ static int print_json(const struct fuzz *f)
 	}
 	if (!document)
 		return cli_failure(f->cli, "out of memory");
-	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	rc = json_number_write(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	putchar('\n');
 	json_decref(document);
-	return EXIT_SUCCESS;
+	return rc ? cli_failure(f->cli, "out of memory") : EXIT_SUCCESS;
 }
 
 static int save_world(const struct fuzz *f)
@@ -320,7 +395,7 @@ static int save_world(const struct fuzz *f)
 	FILE *out;
 	int rc;
 
-	if (!f->options->save || !f->result->violation_count)
+	if (!f->options->save || !f->repeated)
 		return EXIT_SUCCESS;
 	out = fopen(f->options->save, "w");
 	if (!out)
@@ -367,7 +442,7 @@ static int fuzz(struct fuzz *f)
 static int prepare(struct fuzz *f)
 {
 	const struct fuzz_cli *o = f->options;
-	char error[256];
+	char error[QUIRK_ERROR_MAX];
 
 	if (f->cli->operand_count > 0)
 		return cli_usage_error(f->cli, "unexpected operand '%s'", f->cli->operands[0]);
@@ -378,7 +453,7 @@ static int prepare(struct fuzz *f)
 	if (o->budget && config_parse_duration(o->budget, &f->budget_ns, error, sizeof(error)))
 		return cli_usage_error(f->cli, "--budget: %s", error);
 	config_defaults(f->drawn);
-	if (o->quirks && config_add_quirks(f->drawn, o->quirks, error, sizeof(error)))
+	if (add_quirks(o, f->drawn, error))
 		return cli_usage_error(f->cli, "--quirk: %s", error);
 	return o->config_file ? cli_load_config(f->cli, o->config_file, &f->base) : EXIT_SUCCESS;
 }

@@ -136,6 +136,7 @@ static int simulate(const struct cli *cli, const struct sim_cli *o, const struct
 	struct sim_options so = {
 		.agent = o->agent ? kernel_agent_create : NULL,
 		.pcapng = o->pcapng,
+		.taps = true,
 		.progress = show_progress,
 		.progress_ctx = &display,
 		.stop = interrupt_requested(),

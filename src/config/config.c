@@ -27,6 +27,14 @@ void config_presets(const struct config_section *section, void *base)
 	}
 }
 
+const struct config_need *config_key_unmet(const struct config_key *key, const void *base)
+{
+	for (const struct config_need *n = key->needs; n && n->text; n++)
+		if (!n->holds(base))
+			return n;
+	return NULL;
+}
+
 void config_defaults(struct config *c)
 {
 	memset(c, 0, sizeof(*c));

@@ -362,7 +362,7 @@ static const struct config_key live_keys[] = {
 	  .max = 8192,
 	  .preset = "128",
 	  .help = "Super-packets (longer than an MTU of 1,900) that may wait on an interface, 64 KiB of memory "
-		  "each; 4,096 other frames may, besides" },
+		  "each; 1,024 other frames may, besides" },
 	{ .name = "busy_poll",
 	  .kind = CONFIG_KIND_DURATION,
 	  FIELD(config_live, busy_poll_ns),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* keys_simulation.c: the tables of the keys below `simulation`: links, cores, faults, workloads.
- * What holds between them is simulation.c's. */
+ * A key that has no effect unless another one says so names it: the loader refuses it where it has
+ * none, and a configuration is printed without it. What else holds between keys is simulation.c's. */
 #include "keys.h"
 #include "miresga/tcp.h"
 
@@ -12,7 +13,7 @@
 #define CPU(member, text) \
 	{ \
 		.name = #member, .kind = CONFIG_KIND_SECTION, FIELD(config_simulation, member##_cpu), \
-		.section = &cpu_section, .help = text \
+		.section = &member##_cpu_section, .help = text \
 	}
 /* A section of the file whose keys stand in the struct of the section around it. */
 #define WITHIN(type) .width = sizeof(struct type)
@@ -27,6 +28,50 @@ static const char *const fault_choices[] = {
 #undef X
 		NULL
 };
+
+/* --- what has no effect alone ----------------------------------------------------------------- */
+
+/* name(): whether the struct of that type lets a key have its effect. */
+#define NEED(name, type, condition) \
+	static bool name(const void *base) \
+	{ \
+		const struct type *c = base; \
+\
+		return condition; \
+	}
+#define NEEDS(...) \
+	.needs = (const struct config_need[]) \
+	{ \
+		__VA_ARGS__, \
+		{ \
+			.text = NULL \
+		} \
+	}
+
+NEED(has_rate, config_link, c->rate > 0)
+NEED(reorders, config_link, c->reorder > 0)
+NEED(has_reorder_by, config_link, c->reorder_ns > 0)
+NEED(has_spikes, config_link, c->spike > 0)
+NEED(has_spike_for, config_link, c->spike_ns > 0)
+/* The switch's own stand first. */
+NEED(concerns_one, config_fault, c->what >= SIM_FAULT_FRONTEND_KILL)
+NEED(lasts, config_fault, c->what != SIM_FAULT_AGENT_RESTART)
+NEED(has_factor, config_fault,
+     c->what == SIM_FAULT_CONTROL_SLOW || c->what == SIM_FAULT_BACKEND_SLOW || c->what == SIM_FAULT_RING_FULL)
+NEED(is_poisson, config_workload, c->arrival == ARRIVAL_POISSON)
+NEED(has_size, config_workload, c->sizes == SIZES_FIXED || c->sizes == SIZES_LOGNORMAL)
+NEED(is_lognormal, config_workload, c->sizes == SIZES_LOGNORMAL)
+NEED(is_table, config_workload, c->sizes == SIZES_TABLE)
+NEED(is_file, config_workload, c->sizes == SIZES_FILE)
+NEED(not_all_chunked, config_workload, c->chunked < CHANCE_ALWAYS)
+NEED(not_all_reset, config_workload, c->server_reset < CHANCE_ALWAYS)
+NEED(not_all_until_close, config_workload, !workload_all_until_close(c))
+NEED(has_uploads, config_workload, c->upload_chance > 0)
+NEED(has_more_requests, config_workload, c->requests > 1)
+NEED(has_waiting_requests, config_workload, c->requests > c->pipeline)
+NEED(has_slow, config_workload, c->slow_reader > 0)
+
+/* --- the keys --------------------------------------------------------------------------------- */
 
 static const struct config_key link_keys[] = {
 	{ .name = "rate",
@@ -48,6 +93,7 @@ static const struct config_key link_keys[] = {
 	  .min = FRAME_MAX,
 	  .max = UINT64_C(1) << 40,
 	  .preset = "1MiB",
+	  NEEDS({ has_rate, "a `rate`" }),
 	  .help = "Bytes that may wait for a line with a `rate`; what comes then is dropped" },
 	{ .name = "loss",
 	  .kind = CONFIG_KIND_CHANCE,
@@ -69,6 +115,7 @@ static const struct config_key link_keys[] = {
 	  .min = 0,
 	  .max = CHANCE_ALWAYS,
 	  .preset = "0",
+	  NEEDS({ has_reorder_by, "a `reorder_by` above 0" }),
 	  .help = "Packets that arrive later, by up to `reorder_by`, so that others overtake them" },
 	{ .name = "reorder_by",
 	  .kind = CONFIG_KIND_DURATION,
@@ -76,6 +123,7 @@ static const struct config_key link_keys[] = {
 	  .min = 0,
 	  .max = 60 * NS_PER_S,
 	  .preset = "1ms",
+	  NEEDS({ reorders, "`reorder`" }),
 	  .help = "How much later at most" },
 	{ .name = "spike",
 	  .kind = CONFIG_KIND_CHANCE,
@@ -83,6 +131,7 @@ static const struct config_key link_keys[] = {
 	  .min = 0,
 	  .max = CHANCE_ALWAYS,
 	  .preset = "0",
+	  NEEDS({ has_spike_for, "a `spike_for` above 0" }),
 	  .help = "Packets at which the line stands still for `spike_for`" },
 	{ .name = "spike_for",
 	  .kind = CONFIG_KIND_DURATION,
@@ -90,6 +139,7 @@ static const struct config_key link_keys[] = {
 	  .min = 0,
 	  .max = 60 * NS_PER_S,
 	  .preset = "10ms",
+	  NEEDS({ has_spikes, "`spike`" }),
 	  .help = "How long it does" },
 	{ .name = "corrupt",
 	  .kind = CONFIG_KIND_CHANCE,
@@ -101,37 +151,39 @@ static const struct config_key link_keys[] = {
 };
 static const struct config_section link_section = { .title = "a link", KEYS(link_keys) };
 
-static const struct config_key cpu_keys[] = {
-	{ .name = "packet",
-	  .kind = CONFIG_KIND_DURATION,
-	  FIELD(config_cpu, packet_ns),
-	  .min = 0,
-	  .max = NS_PER_S,
-	  .preset = "0ns",
-	  .help = "Service time of every packet" },
-	{ .name = "kib",
-	  .kind = CONFIG_KIND_DURATION,
-	  FIELD(config_cpu, kib_ns),
-	  .min = 0,
-	  .max = NS_PER_S,
-	  .preset = "0ns",
-	  .help = "In addition for every KiB of it, in proportion" },
+#define CORE_PACKET \
+	{ \
+		.name = "packet", .kind = CONFIG_KIND_DURATION, FIELD(config_cpu, packet_ns), .min = 0, \
+		.max = NS_PER_S, .preset = "0ns", .help = "Service time of every packet" \
+	}
+#define CORE_KIB \
+	{ \
+		.name = "kib", .kind = CONFIG_KIND_DURATION, FIELD(config_cpu, kib_ns), .min = 0, .max = NS_PER_S, \
+		.preset = "0ns", .help = "In addition for every KiB of it, in proportion" \
+	}
+#define CORE_QUEUE \
+	{ \
+		.name = "queue", .kind = CONFIG_KIND_INTEGER, FIELD(config_cpu, queue), .min = 1, .max = MI, \
+		.preset = "4096", .help = "Packets that may wait for a busy core; what comes then is dropped" \
+	}
+
+/* A front-end sees packets. */
+static const struct config_key frontend_cpu_keys[] = { CORE_PACKET, CORE_KIB, CORE_QUEUE };
+static const struct config_section frontend_cpu_section = { .title = "a front-end's core", KEYS(frontend_cpu_keys) };
+
+static const struct config_key server_cpu_keys[] = {
+	CORE_PACKET,
+	CORE_KIB,
 	{ .name = "request",
 	  .kind = CONFIG_KIND_DURATION,
 	  FIELD(config_cpu, request_ns),
 	  .min = 0,
 	  .max = 60 * NS_PER_S,
 	  .preset = "0ns",
-	  .help = "Servers only: for every request" },
-	{ .name = "queue",
-	  .kind = CONFIG_KIND_INTEGER,
-	  FIELD(config_cpu, queue),
-	  .min = 1,
-	  .max = MI,
-	  .preset = "4096",
-	  .help = "Packets that may wait for a busy core; what comes then is dropped" },
+	  .help = "In addition for every request" },
+	CORE_QUEUE,
 };
-static const struct config_section cpu_section = { .title = "a core", KEYS(cpu_keys) };
+static const struct config_section server_cpu_section = { .title = "a server's core", KEYS(server_cpu_keys) };
 
 static const struct config_key fault_keys[] = {
 	{ .name = "what",
@@ -146,6 +198,7 @@ static const struct config_key fault_keys[] = {
 	  .min = 0,
 	  .max = BACKENDS_MAX - 1,
 	  .preset = "0",
+	  NEEDS({ concerns_one, "a fault of a front-end or a backend" }),
 	  .help = "Which front-end or backend, from 0, where it concerns one" },
 	{ .name = "at",
 	  .kind = CONFIG_KIND_DURATION,
@@ -160,6 +213,7 @@ static const struct config_key fault_keys[] = {
 	  .min = 0,
 	  .max = 168 * HOUR,
 	  .preset = "0ns",
+	  NEEDS({ lasts, "a fault that lasts; agent_restart happens at once" }),
 	  .help = "How long; 0: to the end of the run" },
 	{ .name = "factor",
 	  .kind = CONFIG_KIND_INTEGER,
@@ -167,6 +221,7 @@ static const struct config_key fault_keys[] = {
 	  .min = 1,
 	  .max = 1000000,
 	  .preset = "10",
+	  NEEDS({ has_factor, "`what: control_slow`, `backend_slow` or `ring_full`" }),
 	  .help = "How much slower, or how many packets the rings hold" },
 };
 static const struct config_section fault_section = { .title = "a fault", KEYS(fault_keys) };
@@ -202,6 +257,7 @@ static const struct config_key response_keys[] = {
 	  .min = 0,
 	  .max = BODY_MAX,
 	  .preset = "16KiB",
+	  NEEDS({ has_size, "`sizes: fixed` or `lognormal`" }),
 	  .help = "`fixed`: the size; `lognormal`: the median" },
 	{ .name = "sigma",
 	  .kind = CONFIG_KIND_DECIMAL,
@@ -209,15 +265,18 @@ static const struct config_key response_keys[] = {
 	  .min = 0,
 	  .max = 4000,
 	  .preset = "1",
+	  NEEDS({ is_lognormal, "`sizes: lognormal`" }),
 	  .help = "`lognormal`: standard deviation of the logarithm" },
 	{ .name = "table",
 	  .kind = CONFIG_KIND_LIST,
 	  ELEMENTS(config_workload, table, size_count),
 	  .section = &size_section,
+	  NEEDS({ is_table, "`sizes: table`" }),
 	  .help = "`table`: sizes and their shares" },
 	{ .name = "file",
 	  .kind = CONFIG_KIND_FILE,
 	  FIELD(config_workload, size_file),
+	  NEEDS({ is_file, "`sizes: file`" }),
 	  .help = "`file`: a text file with a number of bytes on every line; drawn with equal chance" },
 	{ .name = "chunked",
 	  .kind = CONFIG_KIND_CHANCE,
@@ -232,6 +291,7 @@ static const struct config_key response_keys[] = {
 	  .min = 0,
 	  .max = CHANCE_ALWAYS,
 	  .preset = "0",
+	  NEEDS({ not_all_chunked, "a `chunked` below 100%" }),
 	  .help = "Responses that end with the connection" },
 	{ .name = "reset",
 	  .kind = CONFIG_KIND_CHANCE,
@@ -257,6 +317,7 @@ static const struct config_key upload_keys[] = {
 	  .min = 0,
 	  .max = BODY_MAX,
 	  .preset = "0B",
+	  NEEDS({ has_uploads, "a `chance` above 0" }),
 	  .help = "Bytes of the body of a request that has one: POST instead of GET" },
 	{ .name = "chance",
 	  .kind = CONFIG_KIND_CHANCE,
@@ -271,6 +332,8 @@ static const struct config_key upload_keys[] = {
 	  .min = 0,
 	  .max = CHANCE_ALWAYS,
 	  .preset = "0",
+	  NEEDS({ has_uploads, "a `chance` above 0" }, { not_all_reset, "a `reset` of responses below 100%" },
+		{ not_all_until_close, "an `until_close` of responses below 100%" }),
 	  .help = "Uploads that are answered before they have arrived" },
 };
 static const struct config_section upload_section = { .title = "uploads", KEYS(upload_keys) };
@@ -282,6 +345,8 @@ static const struct config_key client_keys[] = {
 	  .min = 0,
 	  .max = HOUR,
 	  .preset = "0ns",
+	  NEEDS({ has_waiting_requests, "`requests` above `pipeline`" },
+		{ not_all_until_close, "an `until_close` of responses below 100%" }),
 	  .help = "From a response to the next request" },
 	{ .name = "timeout",
 	  .kind = CONFIG_KIND_DURATION,
@@ -324,6 +389,7 @@ static const struct config_key client_keys[] = {
 	  .min = 8000,
 	  .max = UINT64_C(1000000000000),
 	  .preset = "1Mbit/s",
+	  NEEDS({ has_slow, "`slow`" }),
 	  .help = "How fast these read" },
 };
 static const struct config_section client_section = { .title = "clients", KEYS(client_keys) };
@@ -353,6 +419,7 @@ static const struct config_key workload_keys[] = {
 	  FIELD(config_workload, rate),
 	  .min = 1,
 	  .max = 10000000,
+	  NEEDS({ is_poisson, "`arrival: poisson`" }),
 	  .help = "`poisson`: new connections; it must be given there" },
 	{ .name = "requests",
 	  .kind = CONFIG_KIND_INTEGER,
@@ -367,6 +434,7 @@ static const struct config_key workload_keys[] = {
 	  .min = 1,
 	  .max = 64,
 	  .preset = "1",
+	  NEEDS({ has_more_requests, "`requests` above 1" }),
 	  .help = "Requests that may be sent before the first of them is answered" },
 	{ .name = "hosts",
 	  .kind = CONFIG_KIND_HOSTS,

@@ -57,18 +57,18 @@ static void wrong_type(struct loader *l, const struct config_key *key, const str
 			   config_kind_text(key->kind), found(n, q));
 }
 
-/* Finds the place of a key that was written in the wrong section. */
+/* Finds the places of a key that was written in the wrong section: the first and the last. */
 struct elsewhere {
 	const char *word;
-	char path[CONFIG_KEY_PATH_MAX];
+	char path[2][CONFIG_KEY_PATH_MAX];
 };
 
 static void look_elsewhere(void *ctx, const char *path, const struct config_key *key)
 {
 	struct elsewhere *e = ctx;
 
-	if (!e->path[0] && strcmp(key->name, e->word) == 0)
-		memcpy(e->path, path, strlen(path) + 1);
+	if (strcmp(key->name, e->word) == 0)
+		memcpy(e->path[e->path[0][0] != '\0'], path, strlen(path) + 1);
 }
 
 static void unknown_key(struct loader *l, const struct config_section *section, const struct node *n)
@@ -87,8 +87,9 @@ static void unknown_key(struct loader *l, const struct config_section *section, 
 		return;
 	}
 	config_keys_walk(look_elsewhere, &elsewhere);
-	if (elsewhere.path[0]) {
-		PROBLEM_AT(l, n, "unknown key %s here; did you mean %s?", q, elsewhere.path);
+	if (elsewhere.path[0][0]) {
+		PROBLEM_AT(l, n, "unknown key %s here; did you mean %s%s%s?", q, elsewhere.path[0],
+			   elsewhere.path[1][0] ? " or " : "", elsewhere.path[1]);
 		return;
 	}
 	for (unsigned i = 0; i < section->key_count && at < sizeof(known); i++)

@@ -3,7 +3,8 @@
  * that `fuzz` has found.
  *
  * The tables of keys say what there is; sections are written as blocks, elements of lists in one
- * line each. Numbers are exact, in the largest unit that gives a whole number. */
+ * line each. Numbers are exact, in the largest unit that gives a whole number. What has no effect
+ * beside the other keys is not written: it would be refused. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,7 +193,7 @@ static bool is_key_written(const struct printer *p, const struct config_section 
 {
 	if (key->kind == CONFIG_KIND_SECTION)
 		return is_section_written(p, key->section, field_of(key, base));
-	if (is_absent(p, section, key, base))
+	if (is_absent(p, section, key, base) || config_key_unmet(key, base))
 		return false;
 	if (key->mandatory || key->kind == CONFIG_KIND_LIST || !is_default(key, base))
 		return true;

@@ -57,6 +57,22 @@ void problems_add(struct problems *p, unsigned line, unsigned column, const char
 	p->count++;
 }
 
+static bool is_before(const unsigned place[2], const unsigned other[2])
+{
+	return place[0] < other[0] || (place[0] == other[0] && place[1] < other[1]);
+}
+
+bool problems_within(const struct problems *p, const unsigned first[2], const unsigned last[2])
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		const unsigned place[] = { p->list[i].line, p->list[i].column };
+
+		if (!is_before(place, first) && !is_before(last, place))
+			return true;
+	}
+	return false;
+}
+
 static int problem_compare(const void *left, const void *right)
 {
 	const struct problem *a = left, *b = right;

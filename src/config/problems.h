@@ -18,6 +18,8 @@ struct problems {
 
 /* line and column from 1, 0 where there is none. */
 void problems_add(struct problems *p, unsigned line, unsigned column, const char *format, ...) FORMAT_PRINTF(4, 5);
+/* Is there one at a place from the first to the last, both included? */
+bool problems_within(const struct problems *p, const unsigned first[2], const unsigned last[2]);
 /* Reports everything in file order, then frees it. Returns how many errors were reported. */
 int problems_tell(struct problems *p, const char *file, config_error_fn *report, void *ctx);
 

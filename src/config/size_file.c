@@ -21,23 +21,27 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* 1: a size, 0: nothing on this line, -1: neither. */
-static int line_read(char *line, uint64_t *size)
+/* Returns how many sizes the line holds, 0 or 1, or -1: what stands in *column, from 1, is none. */
+static int line_read(char *line, uint64_t *size, unsigned *column)
 {
-	char *end, *s = line;
+	char *s = line, *end;
 
 	s[strcspn(s, "#\r\n")] = '\0';
 	while (isspace((unsigned char)*s))
 		s++;
+	*column = (unsigned)(s - line) + 1;
 	if (*s == '\0')
 		return 0;
 	if (!isdigit((unsigned char)*s))
 		return -1;
 	errno = 0;
 	*size = strtoull(s, &end, 10);
+	if (errno || *size > BODY_MAX)
+		return -1;
 	while (isspace((unsigned char)*end))
 		end++;
-	return errno == 0 && *end == '\0' && *size <= BODY_MAX ? 1 : -1;
+	*column = (unsigned)(end - line) + 1;
+	return *end ? -1 : 1;
 }
 
 struct sizes_read {
@@ -62,43 +66,55 @@ static const char *add(struct sizes_read *r, uint64_t size)
 	return NULL;
 }
 
-static const char *read_lines(FILE *f, struct sizes_read *r, unsigned *line)
+/* Where it went wrong: line and column from 1, 0 where there is none. */
+struct place {
+	unsigned line, column;
+};
+
+static const char *read_lines(FILE *f, struct sizes_read *r, struct place *at)
 {
 	char text[LINE_MAX_CHARS];
 	const char *why = NULL;
 	uint64_t size;
 
 	while (!why && fgets(text, sizeof(text), f)) {
-		int kind = strlen(text) == sizeof(text) - 1 ? -1 : line_read(text, &size);
+		bool too_long = strlen(text) == sizeof(text) - 1;
+		int sizes = too_long ? -1 : line_read(text, &size, &at->column);
 
-		++*line;
-		if (kind < 0)
-			why = "expected a number of bytes, at most 64 GiB";
-		else if (kind > 0)
+		at->line++;
+		if (too_long)
+			at->column = LINE_MAX_CHARS;
+		if (sizes < 0)
+			why = too_long ? "the line is too long" : "expected a number of bytes, at most 64 GiB";
+		else if (sizes > 0)
 			why = add(r, size);
 	}
-	return why;
+	if (why)
+		return why;
+	*at = (struct place){ 0 };
+	if (ferror(f))
+		return strerror(errno);
+	return r->count ? NULL : "holds no size: a number of bytes on every line";
 }
 
 uint64_t *size_file_read(const char *path, uint32_t *count, char error[SIZE_FILE_ERROR_MAX])
 {
 	struct sizes_read r = { .sizes = NULL };
 	FILE *f = fopen(path, "r");
-	unsigned line = 0;
+	struct place at = { 0 };
+	char place[32] = "";
 	const char *why;
 
 	if (!f) {
 		snprintf(error, SIZE_FILE_ERROR_MAX, "%s: %s", path, strerror(errno));
 		return NULL;
 	}
-	why = read_lines(f, &r, &line);
-	if (!why && ferror(f))
-		why = "cannot be read";
-	if (!why && r.count == 0)
-		why = "holds no size";
+	why = read_lines(f, &r, &at);
 	fclose(f);
 	if (why) {
-		snprintf(error, SIZE_FILE_ERROR_MAX, "%s:%u: %s", path, line, why);
+		if (at.line)
+			snprintf(place, sizeof(place), ":%u:%u", at.line, at.column);
+		snprintf(error, SIZE_FILE_ERROR_MAX, "%s%s: %s", path, place, why);
 		free(r.sizes);
 		return NULL;
 	}

@@ -77,15 +77,20 @@ enum held_kind {
 
 /* Follows the backend's byte stream to know where responses end. */
 struct response_tracker {
-	struct http_response http;
 	struct stream_buffer *early; /* segments ahead of `next`, while on the slow path */
+	uint64_t body_left;	     /* of a body, beyond `next`: added step by step */
 	uint32_t next;		     /* next byte to read, L space; beyond it while a body of known length runs */
 	bool lost;		     /* framing unknown from here on: E cannot be known */
 	bool begun;		     /* inside a response */
-	uint64_t body_left;	     /* of a body, beyond `next`: added step by step */
 	uint8_t first, count;	     /* ring of awaited requests */
 	uint8_t awaited[AWAITED_MAX];
+	struct http_response http;
 };
+
+/* What every packet that is merely carried on reads or writes comes first: FLOW_HOT_LINES cache lines. Neighbours in a
+ * timer list write to the first one. */
+#define FLOW_LINE 64
+#define FLOW_HOT_LINES 3
 
 struct flow {
 	/* Full Connection Table */
@@ -95,54 +100,56 @@ struct flow {
 	uint8_t backend;       /* of the present splice; meaningless before BACKEND_SYN */
 	uint8_t entry;	       /* enum entry_state */
 	uint8_t entry_backend; /* whose packets it carries */
-	uint32_t entry_serial;
-	uint32_t entry_isn; /* client_isn of the connection that the entry was asked for */
+	struct flow_timer idle;
 	bool tunnel;	    /* after 101 or CONNECT: bytes are not HTTP any more */
 	bool wait_response; /* CONNECT or Upgrade: what follows is read only after the response's head */
 	bool has_timestamps;
 	bool has_backend; /* `backend` is, or was last, spliced */
 	bool ended;	  /* closed or reset in order: nobody needs to be told any more */
 	bool entry_seen;  /* an entry has been effective: some outbound bytes may have passed us by */
-	struct flow_timer idle, retry;
+	bool c_fin_seen, c_fin_sent;
+	bool s_fin_seen;
+	bool s_unseen;	   /* an entry has been effective on this connection: bytes have passed us by */
+	bool want_offload; /* decided, waits until nothing is owed */
+	uint8_t offload;   /* enum offload_mode of the request matched last */
+	uint8_t held;	   /* enum held_kind */
+	uint8_t refusal;   /* enum refusal */
+	uint8_t retry_step;
+	uint16_t c_window; /* as last sent, scaled by offer.wscale */
+	uint16_t s_mss;
 
 	/* client half */
-	uint32_t client_isn, isn; /* isn: L of the handshake */
 	uint32_t c_start, c_una, c_limit, c_fed, c_nxt;
 	uint32_t c_sent;      /* of the buffer: sent to the backend up to here */
 	uint32_t c_owed;      /* acknowledged to the client by us: ours to deliver up to here */
-	uint64_t c_body_left; /* of a body, beyond c_limit: assigned step by step */
-	uint32_t c_fin;	      /* sequence number of the FIN, if c_fin_seen */
 	uint32_t c_ack;	      /* highest ACK the client sent: its RCV.NXT */
-	uint16_t c_window;    /* as last sent, scaled by offer.wscale */
-	uint32_t c_tsval, c_tsecr;
-	bool c_fin_seen, c_fin_sent;
+	uint32_t c_fin;	      /* sequence number of the FIN, if c_fin_seen */
+	uint64_t c_body_left; /* of a body, beyond c_limit: assigned step by step */
 	struct stream_buffer *buffer;
-	struct http_request request;
 
 	/* server half, L space */
 	uint32_t s_start; /* first byte of the present backend's stream (E, or L + 1) */
 	uint32_t s_nxt;	  /* highest end seen; the highest sent unless s_unseen */
 	uint32_t s_fin;
-	uint32_t s_tsval;
-	uint16_t s_mss;
-	bool s_fin_seen;
-	bool s_unseen; /* an entry has been effective on this connection: bytes have passed us by */
+	uint32_t client_isn, isn; /* isn: L of the handshake */
+	uint32_t c_tsval, c_tsecr, s_tsval;
 	struct response_tracker response;
 
-	/* the request being matched or held */
-	uint8_t held; /* enum held_kind */
-	uint8_t held_backend, held_pool, held_rule;
+	/* what is needed when something changes */
+	struct flow_timer retry;
+	uint32_t entry_serial;
+	uint32_t entry_isn; /* client_isn of the connection that the entry was asked for */
+	struct http_request request;
+	uint8_t held_backend, held_pool, held_rule; /* of the request being matched or held */
 	uint8_t held_awaited;
-	uint8_t refusal; /* enum refusal */
-	uint8_t retry_step;
-	bool want_offload;     /* decided, waits until nothing is owed */
-	uint8_t offload;       /* enum offload_mode of the request matched last */
 	uint16_t last_backend; /* of the splice before, index + 1; 0: none */
-	uint32_t refuse_start; /* REFUSING: first byte of our own response, L space */
-	uint32_t refuse_len;   /* its length without FIN */
 	struct syn_offer offer;
+	uint32_t refuse_start;	    /* REFUSING: first byte of our own response, L space */
+	uint32_t refuse_len;	    /* its length without FIN */
 	uint16_t chosen[POOLS_MAX]; /* backend drawn per pool + 1, 0: not yet drawn */
-};
+} __attribute__((aligned(FLOW_LINE)));
+_Static_assert(offsetof(struct flow, response.awaited) <= (size_t)FLOW_HOT_LINES * FLOW_LINE, "the hot part");
+_Static_assert(offsetof(struct flow, c_start) <= FLOW_LINE, "timers of neighbours touch one line");
 
 struct timer_list {
 	uint32_t head, tail;
@@ -155,7 +162,9 @@ struct flow_table {
 	uint32_t bucket_mask;
 	uint32_t free, count, peak, max;
 	struct timer_list timers[TIMER_LISTS];
+	uint32_t waiting; /* a bit for each list that is not empty */
 };
+_Static_assert(TIMER_LISTS <= 32, "flow_table.waiting");
 
 /* Returns 0, or -1 if memory is short. */
 int flow_table_init(struct flow_table *t, uint32_t max);
@@ -164,7 +173,10 @@ struct flow *flow_find(const struct flow_table *t, struct endpoint client);
 /* A zeroed flow under that key (which must be free); NULL when the table is full. */
 struct flow *flow_add(struct flow_table *t, struct endpoint client);
 void flow_remove(struct flow_table *t, struct flow *f);
+/* In this order, for all packets of a batch each time: where the flow stands, the flow, its neighbours in time. */
+void flow_prefetch_bucket(const struct flow_table *t, struct endpoint client);
 void flow_prefetch(const struct flow_table *t, struct endpoint client);
+void flow_prefetch_neighbours(const struct flow_table *t, struct endpoint client);
 
 /* (Re)starts a timer on a list, at the list's end; list 0 stops it. */
 void flow_idle_set(struct flow_table *t, struct flow *f, unsigned list, uint64_t now_ns);

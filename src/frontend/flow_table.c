@@ -16,7 +16,7 @@ int flow_table_init(struct flow_table *t, uint32_t max)
 	memset(t, 0, sizeof(*t));
 	while (buckets < max)
 		buckets *= 2;
-	t->flows = calloc(max, sizeof(*t->flows));
+	t->flows = aligned_alloc(FLOW_LINE, max * sizeof(*t->flows)); /* untouched pages cost nothing */
 	t->buckets = malloc(buckets * sizeof(*t->buckets));
 	if (!t->flows || !t->buckets) {
 		flow_table_fini(t);
@@ -43,15 +43,30 @@ static uint32_t *bucket_of(const struct flow_table *t, struct endpoint client)
 	return &t->buckets[hash_mix64(endpoint_word(client)) & t->bucket_mask];
 }
 
+void flow_prefetch_bucket(const struct flow_table *t, struct endpoint client)
+{
+	PREFETCH(bucket_of(t, client));
+}
+
+/* The first flow of a chain is nearly always the one. */
 void flow_prefetch(const struct flow_table *t, struct endpoint client)
 {
 	uint32_t i = *bucket_of(t, client);
 
-	/* The misses of a batch's buckets overlap; the first flow of a chain is nearly always the one. */
-	if (i == FLOW_NONE)
+	for (size_t line = 0; i != FLOW_NONE && line < FLOW_HOT_LINES; line++)
+		PREFETCH((const char *)&t->flows[i] + line * FLOW_LINE);
+}
+
+void flow_prefetch_neighbours(const struct flow_table *t, struct endpoint client)
+{
+	uint32_t i = *bucket_of(t, client);
+
+	if (i == FLOW_NONE || t->flows[i].idle.list == 0)
 		return;
-	for (size_t at = 0; at < sizeof(struct flow); at += 64)
-		PREFETCH((const char *)&t->flows[i] + at);
+	if (t->flows[i].idle.prev != FLOW_NONE)
+		PREFETCH(&t->flows[t->flows[i].idle.prev]);
+	if (t->flows[i].idle.next != FLOW_NONE)
+		PREFETCH(&t->flows[t->flows[i].idle.next]);
 }
 
 struct flow *flow_find(const struct flow_table *t, struct endpoint client)
@@ -72,12 +87,12 @@ struct flow *flow_add(struct flow_table *t, struct endpoint client)
 	if (t->free != FLOW_NONE) {
 		f = &t->flows[t->free];
 		t->free = f->chain;
-		memset(f, 0, sizeof(*f));
 	} else if (t->peak < t->max) {
 		f = &t->flows[t->peak];
 	} else {
 		return NULL;
 	}
+	memset(f, 0, sizeof(*f));
 	t->count++;
 	t->peak = MAX(t->peak, t->count);
 	f->client = client;
@@ -100,6 +115,8 @@ static void timer_unlink(struct flow_table *t, struct flow *f, size_t which)
 		from_next = &((struct flow_timer *)(void *)((char *)&t->flows[timer->next] + which))->prev;
 	*from_prev = timer->next;
 	*from_next = timer->prev;
+	if (l->head == FLOW_NONE)
+		t->waiting &= ~(UINT32_C(1) << timer->list);
 	timer->list = 0;
 }
 
@@ -122,6 +139,7 @@ static void timer_set(struct flow_table *t, struct flow *f, size_t which, unsign
 	else
 		l->head = self;
 	l->tail = self;
+	t->waiting |= UINT32_C(1) << list;
 }
 
 void flow_idle_set(struct flow_table *t, struct flow *f, unsigned list, uint64_t now_ns)
@@ -147,8 +165,8 @@ uint64_t flow_timers_next(const struct flow_table *t)
 {
 	uint64_t next = TIME_NEVER;
 
-	for (unsigned i = 1; i < TIMER_LISTS; i++) {
-		uint64_t due = list_due(t, i);
+	for (uint32_t lists = t->waiting; lists; lists &= lists - 1) {
+		uint64_t due = list_due(t, (unsigned)__builtin_ctz(lists));
 
 		next = MIN(next, due);
 	}

@@ -61,6 +61,7 @@ struct frontend *frontend_create(const struct config *config, unsigned index, st
 		return NULL;
 	fe->config = config;
 	fe->index = index;
+	fe->cookie_key = config->cookie_key;
 	fe->pool = pool;
 	fe->notice = notice;
 	fe->notice_ctx = notice_ctx;
@@ -74,6 +75,11 @@ struct frontend *frontend_create(const struct config *config, unsigned index, st
 	index_backends(fe);
 	set_timeouts(fe);
 	return fe;
+}
+
+void frontend_set_cookie_key(struct frontend *fe, const struct siphash_key *key)
+{
+	fe->cookie_key = *key;
 }
 
 void frontend_free(struct frontend *fe)
@@ -236,9 +242,14 @@ BREAKABLE void frontend_packet(struct frontend *fe, struct packet *p, struct fro
 	count_fate(fe, p);
 }
 
-void frontend_prefetch(const struct frontend *fe, const struct packet *p)
+void frontend_prefetch(const struct frontend *fe, struct packet *const packets[], uint32_t count)
 {
-	flow_prefetch(&fe->flows, p->phv.client);
+	for (uint32_t i = 0; i < count; i++)
+		flow_prefetch_bucket(&fe->flows, packets[i]->phv.client);
+	for (uint32_t i = 0; i < count; i++)
+		flow_prefetch(&fe->flows, packets[i]->phv.client);
+	for (uint32_t i = 0; i < count; i++)
+		flow_prefetch_neighbours(&fe->flows, packets[i]->phv.client);
 }
 
 BREAKABLE void frontend_reply(struct frontend *fe, const struct control_reply *reply, struct frontend_out *out,

@@ -71,7 +71,8 @@ struct frontend {
 	struct flow_table flows;
 	struct stream_buffer_pool buffers;
 	struct frontend_stats stats;
-	uint32_t serial;			 /* of control operations */
+	uint32_t serial; /* of control operations */
+	struct siphash_key cookie_key;
 	bool may_move;				 /* the rules lead to more than one pool */
 	int32_t credit[POOLS_MAX][BACKENDS_MAX]; /* smooth weighted round robin */
 	uint16_t backend_slot[1024];		 /* endpoint -> backend + 1, open addressing */
@@ -90,6 +91,11 @@ struct work {
 	struct frontend_out *out;
 	struct packet *packet; /* the packet at hand, or NULL in a timer */
 	uint64_t now_ns;
+	enum {
+		CHECKSUM_UNREAD,
+		CHECKSUM_RIGHT,
+		CHECKSUM_WRONG
+	} verdict;		    /* on the packet's TCP checksum */
 	struct handshake handshake; /* for EVENT_HANDSHAKE and EVENT_REUSE */
 };
 
@@ -172,7 +178,11 @@ void response_ask_progress(struct work *w, struct flow *f);
 bool response_end_known(const struct flow *f, uint32_t *end);
 
 /* splice.c */
-bool checksum_ok(const struct packet *p);
+/* Of the packet at hand, when it came. */
+bool checksum_ok(struct work *w);
+/* False, and the packet is dropped, if it is damaged and the front-end would act on what it says: SYN, FIN and RST, and
+ * anything while it holds bytes or a flow is not merely carried. What is carried its receiver judges. */
+bool packet_believed(struct work *w, const struct flow *f);
 /* Rewrites the packet at hand and sends it on. */
 void forward_to_backend(struct work *w, struct flow *f);
 /* The same for a segment without bytes, whose number must not lie beyond what the backend was sent. */

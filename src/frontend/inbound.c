@@ -24,7 +24,8 @@ static bool handshake_verify(struct work *w, bool known)
 		if (known && h->isn != cookie_unkeyed_isn(p->phv.client))
 			return false;
 		h->offer = (struct syn_offer){ .mss = 1460, .wscale = TCP_WSCALE_NONE };
-	} else if (!cookie_check(&c->cookie_key, p->phv.client, c->vip, h->client_isn, h->isn, w->now_ns, &h->offer)) {
+	} else if (!cookie_check(&w->fe->cookie_key, p->phv.client, c->vip, h->client_isn, h->isn, w->now_ns,
+				 &h->offer)) {
 		return false;
 	}
 	if (c->sw.timestamps) {
@@ -96,6 +97,10 @@ static struct flow *flow_open(struct work *w)
 		if (!known)
 			packet_drop(p, p->phv.tcp_flags & TCP_RST ? DROP_NO_FLOW : DROP_BAD_COOKIE);
 		return known ? f : NULL;
+	}
+	if (!checksum_ok(w)) {
+		packet_drop(p, DROP_BAD_CHECKSUM);
+		return NULL;
 	}
 	if (known) {
 		fsm_fire(w, f, EVENT_REUSE);
@@ -241,10 +246,20 @@ static void renew_patience(const struct work *w, struct flow *f)
 		f->retry_step--;
 }
 
-/* RFC 9293 §3.10.7.4: nobody acknowledges what was not sent; such a number would spoil our own segments. */
+/* RFC 9293 §3.10.7.4: nobody acknowledges what was not sent. */
 static bool ack_possible(const struct flow *f, uint32_t ack)
 {
 	return seq_le(ack, f->s_nxt) || f->s_unseen || f->entry != ENTRY_NONE;
+}
+
+/* Nothing of such a segment counts, not even its FIN or its timestamp; an ACK answers it. That is the backend's to
+ * send, where the segment holds nothing that a backend may not see. */
+static void inbound_impossible(struct work *w, struct flow *f)
+{
+	if (flow_connected(f) && w->packet->phv.payload_len == 0)
+		forward_to_backend(w, f);
+	else
+		packet_drop(w->packet, DROP_OUT_OF_WINDOW);
 }
 
 void inbound_packet(struct work *w)
@@ -259,13 +274,19 @@ void inbound_packet(struct work *w)
 	f = flow_open(w);
 	if (!f)
 		return;
+	if (!packet_believed(w, f)) {
+		flow_settle(w, f);
+		return;
+	}
 	if (p->phv.tcp_flags & TCP_RST) {
 		inbound_reset(w, f);
 	} else if (!(p->phv.tcp_flags & TCP_ACK) ||
 		   !seq_in(p->phv.seq, seq_sub(f->c_nxt, FLOW_WINDOW_MAX), 2 * FLOW_WINDOW_MAX)) {
 		packet_drop(p, DROP_OUT_OF_WINDOW);
+	} else if (!ack_possible(f, p->phv.ack)) {
+		inbound_impossible(w, f);
 	} else {
-		if (seq_ge(p->phv.ack, f->c_ack) && ack_possible(f, p->phv.ack)) {
+		if (seq_ge(p->phv.ack, f->c_ack)) {
 			f->c_ack = p->phv.ack;
 			f->c_window = p->phv.window;
 		}

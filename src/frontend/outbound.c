@@ -147,6 +147,8 @@ void outbound_packet(struct work *w, unsigned backend)
 			untouched(w);
 		return;
 	}
+	if (!packet_believed(w, f))
+		return;
 	if (f->state == FSM_BACKEND_SYN) {
 		outbound_connecting(w, f);
 	} else if (p->phv.tcp_flags & TCP_RST) {

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* refusal.c: why a front-end refuses, under which key it is reported and which HTTP status says it. */
+/* refusal.c: why a front-end refuses: the key and the words that report it, the HTTP status that tells the client. */
 #include "frontend_internal.h"
 
 static const char *const keys[REFUSAL_COUNT] = {
 #define X(name, key, text) key,
+	REFUSALS(X)
+#undef X
+};
+
+static const char *const texts[REFUSAL_COUNT] = {
+#define X(name, key, text) text,
 	REFUSALS(X)
 #undef X
 };
@@ -17,6 +23,11 @@ static const uint16_t statuses[REFUSAL_COUNT] = {
 const char *refusal_key(enum refusal r)
 {
 	return keys[r];
+}
+
+const char *refusal_text(enum refusal r)
+{
+	return texts[r];
 }
 
 unsigned refusal_status(enum refusal r)

@@ -433,9 +433,10 @@ void request_segment(struct work *w, struct flow *f)
 	struct packet *p = w->packet;
 	uint32_t start = p->phv.seq, len = p->phv.payload_len, end = seq_add(start, len);
 	bool fin = p->phv.tcp_flags & TCP_FIN;
-	bool again = len > 0 && seq_le(end, f->c_nxt);
+	bool again = len > 0 && seq_le(end, f->c_nxt), passes;
 
 	extend_body(f);
+	passes = flow_connected(f) && seq_ge(start, f->c_start) && (f->tunnel || seq_le(end, f->c_limit));
 	if (f->c_fin_seen ? seq_gt(end, f->c_fin) || (fin && end != f->c_fin) : fin && seq_lt(end, f->c_nxt)) {
 		packet_drop(p, DROP_OUT_OF_WINDOW); /* nothing follows a FIN (RFC 9293 §3.10.7.4) */
 		return;
@@ -444,7 +445,7 @@ void request_segment(struct work *w, struct flow *f)
 		packet_drop(p, DROP_OLD_DATA);
 		return;
 	}
-	if (!(flow_connected(f) && (f->tunnel || seq_le(end, f->c_limit))) && !checksum_ok(p)) {
+	if (!passes && !checksum_ok(w)) {
 		packet_drop(p, DROP_BAD_CHECKSUM);
 		return;
 	}
@@ -454,7 +455,7 @@ void request_segment(struct work *w, struct flow *f)
 		f->c_fin = end;
 	}
 	marks_follow(w, f);
-	if (flow_connected(f) && seq_ge(start, f->c_start) && (f->tunnel || seq_le(end, f->c_limit))) {
+	if (passes) {
 		if (f->tunnel)
 			f->c_limit = f->c_fed = seq_max(f->c_limit, end);
 		pass(w, f, again);

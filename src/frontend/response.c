@@ -7,8 +7,9 @@
  * a wrong E would be worse than none.
  *
  * It is lost after a response that only the connection's end delimits, after bytes that are not
- * HTTP, when too many requests wait, and when bytes passed by the switch's fast path that it
- * would have had to read. A body of known length needs no reading and may pass there. */
+ * HTTP, when too many requests wait, and when bytes that it would have had to read passed by the
+ * switch's fast path, or early, when there was no place for them. A body of known length needs no
+ * reading and may pass so. */
 #include "frontend_internal.h"
 
 static void lose(struct work *w, struct flow *f)
@@ -192,14 +193,23 @@ static void feed_early(struct work *w, struct flow *f)
 	}
 }
 
+/* What finds no place passes unread. That does no harm if the head which fills the hole says that it is of a body. */
 static void keep_early(struct work *w, struct flow *f, const struct packet *p)
 {
 	struct response_tracker *t = &f->response;
 
 	if (!t->early)
 		t->early = stream_buffer_get(&w->fe->buffers, t->next);
-	if (!t->early || !stream_buffer_insert(t->early, p->phv.seq, packet_payload(p), p->phv.payload_len))
-		lose(w, f);
+	if (t->early)
+		stream_buffer_insert(t->early, p->phv.seq, packet_payload(p), p->phv.payload_len);
+}
+
+/* The client has bytes that would have to be read here, and passed unread: nobody sends them again. */
+static bool read_too_late(const struct flow *f)
+{
+	const struct response_tracker *t = &f->response;
+
+	return !f->entry_seen && t->body_left == 0 && seq_gt(f->c_ack, t->next);
 }
 
 void response_segment(struct work *w, struct flow *f)
@@ -211,11 +221,11 @@ void response_segment(struct work *w, struct flow *f)
 	if (t->lost || f->tunnel || p->phv.payload_len == 0)
 		return;
 	extend_body(t, end);
-	if (seq_le(end, t->next) || !checksum_ok(p))
+	if (seq_le(end, t->next) || !checksum_ok(w))
 		return;
 	if (seq_gt(start, t->next)) {
-		if (f->entry_seen)
-			lose(w, f); /* the gap went by the fast path */
+		if (f->entry_seen || read_too_late(f))
+			lose(w, f); /* with an entry, the gap went by the fast path */
 		else
 			keep_early(w, f, p);
 		return;

@@ -11,19 +11,21 @@
 
 #include <string.h>
 
-bool checksum_ok(const struct packet *p)
+bool checksum_ok(struct work *w)
 {
-	const struct ipv4_hdr *ip = packet_ip(p);
-	const struct tcp_hdr *tcp = packet_tcp(p);
-	size_t len = (size_t)be16_to(ip->total_len) - (p->phv.l4_at - p->phv.l3_at);
-	uint16_t stored, right;
+	if (w->verdict == CHECKSUM_UNREAD)
+		w->verdict = packet_checksum_right(w->packet) ? CHECKSUM_RIGHT : CHECKSUM_WRONG;
+	return w->verdict == CHECKSUM_RIGHT;
+}
 
-	if (p->checksum_partial)
-		return true; /* not computed yet: the bytes have crossed no wire */
-	stored = be16_to(tcp->check);
-	right = be16_to(csum_tcp(ip, tcp, len));
-	/* 0x0000 and 0xffff are the same number in one's complement. */
-	return stored == right || ((stored == 0 || stored == 0xffff) && (right == 0 || right == 0xffff));
+bool packet_believed(struct work *w, const struct flow *f)
+{
+	bool carried = (f->state == FSM_COMPLETE || f->state == FSM_OFFLOADED) && !f->buffer;
+
+	if ((carried && !(w->packet->phv.tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))) || checksum_ok(w))
+		return true;
+	packet_drop(w->packet, DROP_BAD_CHECKSUM);
+	return false;
 }
 
 static void rewrite(struct packet *p, struct endpoint *phv, be32 *addr, be16 *port, struct endpoint to)

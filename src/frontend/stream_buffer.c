@@ -22,12 +22,7 @@ int stream_buffer_pool_init(struct stream_buffer_pool *pool, uint32_t count, uin
 		return -1;
 	}
 	pool->count = count;
-	for (uint32_t i = count; i-- > 0;) {
-		pool->all[i].bytes = pool->memory + (size_t)i * size;
-		pool->all[i].size = size;
-		pool->all[i].next_free = pool->free;
-		pool->free = &pool->all[i];
-	}
+	pool->size = size;
 	return 0;
 }
 
@@ -39,13 +34,28 @@ void stream_buffer_pool_fini(struct stream_buffer_pool *pool)
 	memset(pool, 0, sizeof(*pool));
 }
 
+/* All that have been in use are: the next one, which nobody has touched yet. */
+static struct stream_buffer *fresh_buffer(const struct stream_buffer_pool *pool)
+{
+	struct stream_buffer *b = &pool->all[pool->used_peak];
+
+	if (pool->used_peak == pool->count)
+		return NULL;
+	b->bytes = pool->memory + (size_t)pool->used_peak * pool->size;
+	b->size = pool->size;
+	return b;
+}
+
 struct stream_buffer *stream_buffer_get(struct stream_buffer_pool *pool, uint32_t base)
 {
 	struct stream_buffer *b = pool->free;
 
+	if (b)
+		pool->free = b->next_free;
+	else
+		b = fresh_buffer(pool);
 	if (!b)
 		return NULL;
-	pool->free = b->next_free;
 	pool->used++;
 	pool->used_peak = MAX(pool->used_peak, pool->used);
 	b->base = base;

@@ -27,8 +27,8 @@ struct stream_buffer_pool {
 	struct stream_buffer *all;
 	uint8_t *memory;
 	size_t memory_size;
-	struct stream_buffer *free;
-	uint32_t count, used, used_peak;
+	struct stream_buffer *free; /* of those that have been in use: the first used_peak */
+	uint32_t count, size, used, used_peak;
 };
 
 /* Returns 0, or -1 if memory is short. Memory is touched only when used. */

@@ -98,6 +98,20 @@ bool cookie_check(const struct siphash_key *key, struct endpoint client, struct 
 	return true;
 }
 
+void cookie_key_renew(struct siphash_key *key, uint64_t nonce)
+{
+	struct {
+		uint64_t nonce;
+		char label[8]; /* apart from everything else that this key signs */
+	} covered = { nonce, "renew k0" };
+	struct siphash_key next;
+
+	next.k0 = siphash(key, &covered, sizeof(covered));
+	covered.label[7] = '1';
+	next.k1 = siphash(key, &covered, sizeof(covered));
+	*key = next;
+}
+
 uint32_t cookie_unkeyed_isn(struct endpoint client)
 {
 	return hash_crc32(&client, sizeof(client.addr) + sizeof(client.port));

@@ -9,6 +9,7 @@
  * included), NOT_IPV4 (also a third VLAN tag), BAD_IP_HEADER, BAD_TCP_HEADER. A first fragment
  * that breaks off within its TCP header is no refusal: it is a fragment without L4, since only
  * reassembly can tell what it is. */
+#include "miresga/checksum.h"
 #include "miresga/packet.h"
 
 #define VLAN_TAGS_MAX 2
@@ -113,4 +114,12 @@ enum drop_reason headers_parse(struct packet *p)
 	if (p->phv.ether_type == ETHERTYPE_ARP)
 		return p->len - p->phv.l3_at < sizeof(struct arp_hdr) ? DROP_RUNT : DROP_NONE;
 	return DROP_NOT_IPV4;
+}
+
+bool packet_checksum_right(const struct packet *p)
+{
+	const struct ipv4_hdr *ip = packet_ip(p);
+
+	return p->checksum_partial ||
+	       csum_tcp_right(ip, packet_tcp(p), (size_t)be16_to(ip->total_len) - (p->phv.l4_at - p->phv.l3_at));
 }

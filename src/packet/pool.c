@@ -45,8 +45,8 @@ enum {
 struct pool_class {
 	struct packet *packets; /* count */
 	uint8_t *frames;	/* count slots of SLOT_SIZE(room) bytes */
-	struct packet *unused;	/* through next */
-	uint32_t count, room;
+	struct packet *unused;	/* of the first `touched`, through next */
+	uint32_t count, room, touched;
 };
 
 struct packet_pool {
@@ -62,15 +62,12 @@ static bool class_init(struct pool_class *c, uint32_t count, uint32_t room)
 	c->room = room;
 	if (!count)
 		return true;
+	/* Untouched pages cost nothing. */
 	c->packets = calloc(count, sizeof(struct packet));
-	c->frames = aligned_alloc(CACHE_LINE, frames_size); /* untouched pages cost nothing */
+	c->frames = aligned_alloc(CACHE_LINE, frames_size);
 	if (!c->packets || !c->frames)
 		return false;
 	FRAME_FORBID(c->frames, frames_size);
-	for (uint32_t i = count; i-- > 0;) {
-		c->packets[i].next = c->unused;
-		c->unused = &c->packets[i];
-	}
 	return true;
 }
 
@@ -103,20 +100,33 @@ void packet_pool_free(struct packet_pool *pool)
 	free(pool);
 }
 
+/* The packet that was freed last, or one that nobody has had yet. NULL: all are out. */
+static struct packet *class_take(struct pool_class *c)
+{
+	struct packet *p = c->unused;
+
+	if (LIKELY(p))
+		c->unused = p->next;
+	else if (c->touched < c->count)
+		p = &c->packets[c->touched++];
+	return p;
+}
+
 BREAKABLE struct packet *packet_alloc(struct packet_pool *pool, uint32_t len)
 {
 	uint8_t size_class = len <= PACKET_SMALL ? CLASS_SMALL : CLASS_LARGE;
-	struct pool_class *c;
+	struct pool_class *c = &pool->classes[size_class];
 	struct packet *p;
 
 	MUST(len <= FRAME_MAX);
-	if (!pool->classes[size_class].unused)
+	p = class_take(c);
+	if (!p && size_class == CLASS_SMALL) {
 		size_class = CLASS_LARGE;
-	c = &pool->classes[size_class];
-	p = c->unused;
+		c = &pool->classes[size_class];
+		p = class_take(c);
+	}
 	if (!p)
 		return NULL;
-	c->unused = p->next;
 	pool->used++;
 	*p = (struct packet){
 		.data = c->frames + (size_t)(p - c->packets) * SLOT_SIZE(c->room) + FRAME_PAD,

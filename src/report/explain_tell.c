@@ -215,12 +215,6 @@ static const char *const event_texts[] = {
 #undef X
 };
 
-static const char *const refusal_texts[] = {
-#define X(name, key, text) text,
-	REFUSALS(X)
-#undef X
-};
-
 static void rule_text(const struct config *c, unsigned index, char text[EXPLAIN_TEXT_MAX])
 {
 	const struct config_rule *r = &c->rules[index];
@@ -269,7 +263,7 @@ static void say_notice(const struct teller *t, const struct frontend_notice *n)
 		say(t, "connected", "%s has answered the special SYN", backend_name(t->e, n->backend));
 		break;
 	case NOTICE_REFUSED:
-		say(t, "refused", "%s", refusal_texts[n->refusal]);
+		say(t, "refused", "%s", refusal_text(n->refusal));
 		break;
 	case NOTICE_OFFLOADED:
 		say(t, "offloaded", "the entry is effective, %s after it was asked for",

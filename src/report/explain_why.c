@@ -183,15 +183,10 @@ static bool why_not_played(const struct facts *f)
 
 static bool why_refused(const struct facts *f)
 {
-	static const char *const texts[] = {
-#define X(name, key, text) text,
-		REFUSALS(X)
-#undef X
-	};
-
 	if (!f->refused || f->effective || f->responses)
 		return false;
-	return answer(f, "It was not offloaded: the front-end answered it by itself: %s.", texts[f->refusal]);
+	return answer(f, "It was not offloaded: the front-end answered it by itself: %s.",
+		      refusal_text((enum refusal)f->refusal));
 }
 
 static bool why_full(const struct facts *f)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* json_sim.c: the result of a simulation as one document "miresga.sim/1". Keys stand in a fixed order, every reason is
  * listed, zero or not, and nothing is taken from the wall clock: equal runs give equal text. Times are nanoseconds. */
-#include <jansson.h>
-
+#include "miresga/json_number.h"
 #include "miresga/report_sim.h"
 
 static void set(json_t *object, const char *key, uint64_t value)
@@ -62,8 +61,9 @@ static json_t *cores_json(const struct sim_report *report)
 	json_t *o = json_object(), *frontends = json_array(), *servers = json_array();
 
 	set(o, "control_operations", r->control_operations);
-	set(o, "control_queue_peak", r->sw.control_depth_peak);
-	set(o, "table_entries_peak", r->sw.entries_peak);
+	set(o, "control_busy_ns", r->control_busy_ns);
+	set(o, "control_queue_peak", r->control_depth_peak);
+	set(o, "table_entries_peak", r->entries_peak);
 	for (unsigned i = 0; i < r->frontend_count; i++) {
 		json_t *f = json_object();
 
@@ -183,7 +183,7 @@ static json_t *document_json(const struct sim_report *report)
 	char verdict[REPORT_VERDICT_MAX];
 
 	json_object_set_new(o, "schema", json_string("miresga.sim/1"));
-	set(o, "seed", report->config->seed);
+	json_object_set_new(o, "seed", json_number(report->config->seed));
 	report_sim_verdict(report, verdict);
 	json_object_set_new(o, "verdict", json_string(verdict));
 	json_object_set_new(o, "failed", json_boolean(sim_failed(r)));
@@ -193,6 +193,7 @@ static json_t *document_json(const struct sim_report *report)
 	set(o, "events", r->events);
 	set(o, "connections", r->connections);
 	set(o, "missed", r->missed);
+	set(o, "packets_verified", r->verified);
 	for (unsigned i = 0; i < SIM_OUTCOME_COUNT; i++)
 		set(outcomes, sim_outcome_key(i), r->outcomes[i]);
 	json_object_set_new(o, "outcomes", outcomes);
@@ -217,7 +218,7 @@ static json_t *document_json(const struct sim_report *report)
 int report_sim_json(FILE *out, const struct sim_report *report)
 {
 	json_t *document = document_json(report);
-	int rc = document ? json_dumpf(document, out, JSON_INDENT(2)) : -1;
+	int rc = document ? json_number_write(document, out, JSON_INDENT(2)) : -1;
 
 	json_decref(document);
 	return rc || fputc('\n', out) == EOF ? -1 : 0;

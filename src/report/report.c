@@ -11,12 +11,6 @@
 #include "miresga/text.h"
 #include "rows.h"
 
-static const char *const refusal_texts[] = {
-#define X(name, key, text) [REFUSAL_##name] = text,
-	REFUSALS(X)
-#undef X
-};
-
 /* A bound on what a section's heading holds: path, link type, addresses. */
 #define REMARK_MAX 512
 
@@ -55,7 +49,7 @@ static void report_verification(const struct report_style *s, const struct repla
 	    "both ends got exactly the recorded bytes");
 	row(s, ROW_IF_NONZERO, "refused flows", r->outcomes[OUTCOME_REFUSED], "answered with an error by policy");
 	for (unsigned i = REFUSAL_NONE + 1; i < REFUSAL_COUNT; i++)
-		row(s, ROW_IF_NONZERO, "  of these", r->refused_by[i], refusal_texts[i]);
+		row(s, ROW_IF_NONZERO, "  of these", r->refused_by[i], refusal_text((enum refusal)i));
 	row(s, ROW_IF_NONZERO, "mismatched flows", r->outcomes[OUTCOME_MISMATCHED],
 	    "an end got other bytes or numbers than recorded");
 	row(s, ROW_IF_NONZERO, "incomplete flows", r->outcomes[OUTCOME_INCOMPLETE],

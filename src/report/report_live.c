@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* report_live.c: the counters of a live run. One table of figures feeds both the summary and the JSON document, so
- * that they cannot disagree; interfaces, backends and drops are lists of their own length. In the summary, what is
- * zero is left out unless it says something by being zero, or -v asks for it. */
+ * that they cannot disagree; interfaces and backends are lists of their own length, refusals and drops are counted
+ * by reason. In the summary, what is zero is left out unless it says something by being zero, or -v asks for it. */
 #include "miresga/report_live.h"
 
 #include <jansson.h>
@@ -68,10 +68,47 @@ static unsigned figures(const struct live_result *r, struct figure out[FIGURES_M
 	return ARRAY_LEN(all);
 }
 
+/* A family of counters by reason; 0 is no reason. */
+struct reasons {
+	const char *section; /* of the document */
+	unsigned count;
+	uint64_t (*value)(const struct live_result *r, unsigned reason);
+	const char *(*key)(unsigned reason);
+	const char *(*text)(unsigned reason);
+};
+
+static uint64_t refused(const struct live_result *r, unsigned reason)
+{
+	return r->frontends.refused[reason];
+}
+
+static const char *refused_key(unsigned reason)
+{
+	return refusal_key((enum refusal)reason);
+}
+
+static const char *refused_text(unsigned reason)
+{
+	return refusal_text((enum refusal)reason);
+}
+
 static uint64_t dropped(const struct live_result *r, unsigned reason)
 {
 	return r->sw.drops[reason] + r->frontends.drops[reason] + r->world_drops[reason];
 }
+
+static const char *dropped_key(unsigned reason)
+{
+	return drop_key((enum drop_reason)reason);
+}
+
+static const char *dropped_text(unsigned reason)
+{
+	return drop_text((enum drop_reason)reason);
+}
+
+static const struct reasons refusals = { "refused", REFUSAL_COUNT, refused, refused_key, refused_text };
+static const struct reasons drops = { "drops", DROP_COUNT, dropped, dropped_key, dropped_text };
 
 static void row(const struct report_style *s, const char *label, uint64_t value, const char *remark)
 {
@@ -84,6 +121,13 @@ static void row(const struct report_style *s, const char *label, uint64_t value,
 static void title(const struct report_style *s, const char *text)
 {
 	fprintf(s->out, "%s%s%s\n", s->color ? "\033[1m" : "", text, s->color ? "\033[0m" : "");
+}
+
+static void report_reasons(const struct report_style *s, const struct reasons *reasons, const struct live_result *r)
+{
+	for (unsigned i = 1; i < reasons->count; i++)
+		if (reasons->value(r, i) > 0)
+			row(s, reasons->key(i), reasons->value(r, i), reasons->text(i));
 }
 
 static void report_ports(const struct report_style *s, const struct live_result *r)
@@ -134,10 +178,10 @@ void report_live(const struct report_style *s, const struct config *config, cons
 		title(s, "Backends");
 		for (unsigned i = 0; i < config->backend_count; i++)
 			row(s, config->backends[i].name, r->frontends.requests_by_backend[i], "requests");
+		title(s, "Refused requests");
+		report_reasons(s, &refusals, r);
 		title(s, "Dropped packets");
-		for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++)
-			if (dropped(r, i))
-				row(s, drop_key((enum drop_reason)i), dropped(r, i), drop_text((enum drop_reason)i));
+		report_reasons(s, &drops, r);
 		for (unsigned i = 0; i < n; i++)
 			if (strcmp(all[i].section, "ports") == 0 && all[i].value > 0)
 				row(s, all[i].label, all[i].value, all[i].remark);
@@ -175,6 +219,15 @@ static json_t *interfaces_json(const struct live_result *r)
 	return list;
 }
 
+static json_t *reasons_json(const struct reasons *reasons, const struct live_result *r)
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 1; i < reasons->count; i++)
+		set(o, reasons->key(i), reasons->value(r, i));
+	return o;
+}
+
 static json_t *section_json(json_t *document, const char *name)
 {
 	json_t *section = json_object_get(document, name);
@@ -190,7 +243,7 @@ int report_live_json(FILE *out, const struct config *config, const struct live_r
 {
 	json_t *document = json_pack("{s:s, s:s, s:I, s:o}", "schema", "miresga.live/1", "config", config->file,
 				     "ran_ns", (json_int_t)r->ran_ns, "interfaces", interfaces_json(r));
-	json_t *backends = json_object(), *drops = json_object();
+	json_t *backends = json_object();
 	struct figure all[FIGURES_MAX];
 	unsigned n = figures(r, all);
 	int failed;
@@ -200,9 +253,8 @@ int report_live_json(FILE *out, const struct config *config, const struct live_r
 	for (unsigned i = 0; i < config->backend_count; i++)
 		set(backends, config->backends[i].name, r->frontends.requests_by_backend[i]);
 	json_object_set_new(document, "requests_by_backend", backends);
-	for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++)
-		set(drops, drop_key((enum drop_reason)i), dropped(r, i));
-	json_object_set_new(document, "drops", drops);
+	json_object_set_new(section_json(document, "frontends"), refusals.section, reasons_json(&refusals, r));
+	json_object_set_new(document, drops.section, reasons_json(&drops, r));
 	failed = !document || json_dumpf(document, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER) ||
 		 fputc('\n', out) == EOF;
 	json_decref(document);

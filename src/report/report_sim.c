@@ -33,6 +33,7 @@ static void report_world(const struct report_style *s, const struct sim_report *
 		snprintf(remark, sizeof(remark), "%s", sim_outcome_text(i));
 		row(s, ROW_IF_NONZERO, i ? "  of these" : "completed", r->outcomes[i], remark);
 	}
+	row(s, ROW_IF_NONZERO, "packets verified", r->verified, "their checksums, on every link and at every stack");
 	section(s, "Throughput", "while the clients asked");
 	snprintf(remark, sizeof(remark), "%s responses", text_count(r->responses, other));
 	row(s, ROW_ALWAYS, "responses per second", per_second(r->responses, r->duration_ns), remark);
@@ -132,19 +133,16 @@ static void report_cores(const struct report_style *s, const struct sim_report *
 	const struct sim_result *r = report->result;
 	char name[CONFIG_NAME_MAX + 16], share[TEXT_NUMBER_MAX], remark[REMARK_MAX], a[TEXT_NUMBER_MAX],
 		b[TEXT_NUMBER_MAX];
-	uint64_t interval = NS_PER_S / report->config->sw.insertion_rate;
 
 	section(s, "Cores", "busy, while the clients asked");
 	snprintf(remark, sizeof(remark), "%s operations; at most %s waiting, %s entries",
-		 text_count(r->control_operations, share), text_count(r->sw.control_depth_peak, a),
-		 text_count(r->sw.entries_peak, b));
-	row_text(s, "control plane",
-		 text_share(MIN(r->control_operations * interval, r->duration_ns), r->duration_ns, share), remark);
+		 text_count(r->control_operations, share), text_count(r->control_depth_peak, a),
+		 text_count(r->entries_peak, b));
+	row_text(s, "control plane", text_share(r->control_busy_ns, r->duration_ns, share), remark);
 	for (unsigned i = 0; i < r->frontend_count; i++) {
 		snprintf(name, sizeof(name), "front-end %u", i);
 		snprintf(remark, sizeof(remark), "%s packets", text_count(r->frontend_cpus[i].packets, a));
-		row_text(s, name, text_share(MIN(r->frontend_busy_ns[i], r->duration_ns), r->duration_ns, share),
-			 remark);
+		row_text(s, name, text_share(r->frontend_busy_ns[i], r->duration_ns, share), remark);
 	}
 	for (unsigned i = 0; i < r->backend_count; i++) {
 		const struct sim_server *v = &r->servers[i];
@@ -153,8 +151,7 @@ static void report_cores(const struct report_style *s, const struct sim_report *
 			continue;
 		snprintf(remark, sizeof(remark), "%s requests; %s of memory at most", text_count(v->requests, a),
 			 text_bytes(v->memory_peak, b));
-		row_text(s, report->config->backends[i].name,
-			 text_share(MIN(v->busy_ns, r->duration_ns), r->duration_ns, share), remark);
+		row_text(s, report->config->backends[i].name, text_share(v->busy_ns, r->duration_ns, share), remark);
 	}
 }
 

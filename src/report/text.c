@@ -56,8 +56,12 @@ char *text_duration(uint64_t ns, char buf[TEXT_NUMBER_MAX])
 
 	if (ns >= 60 * NS_PER_S) {
 		uint64_t s = ns / NS_PER_S;
+		int len = 0;
 
-		snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+		if (s >= 3600)
+			len = snprintf(buf, TEXT_NUMBER_MAX, "%" PRIu64 " h ", s / 3600);
+		snprintf(buf + len, TEXT_NUMBER_MAX - (size_t)len, "%" PRIu64 " min %" PRIu64 " s", s / 60 % 60,
+			 s % 60);
 		return buf;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(scale); i++) {

@@ -116,6 +116,13 @@ uint64_t switch_next_wake(const struct switch_model *sw)
 	return c->count ? MAX(waiting(c, 0)->ready_ns, c->free_ns) : TIME_NEVER;
 }
 
+uint64_t switch_control_busy(const struct switch_model *sw, uint64_t now_ns)
+{
+	const struct control_plane *c = &sw->control;
+
+	return c->busy_ns - (c->busy_until_ns > now_ns ? c->busy_until_ns - now_ns : 0);
+}
+
 void switch_control_stall(struct switch_model *sw, uint64_t until_ns)
 {
 	sw->control.free_ns = MAX(sw->control.free_ns, until_ns);
@@ -171,7 +178,8 @@ unsigned switch_control_advance(struct switch_model *sw, uint64_t now_ns, struct
 			.asked_ns = w->asked_ns,
 			.applied_ns = due_ns,
 		};
-		c->free_ns = due_ns + c->interval_ns * slowness(c);
+		c->free_ns = c->busy_until_ns = due_ns + c->interval_ns * slowness(c);
+		c->busy_ns += c->interval_ns * slowness(c);
 		c->head = (c->head + 1) % c->size;
 		c->count--;
 	}

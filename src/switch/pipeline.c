@@ -109,6 +109,12 @@ unsigned switch_frontend_of(const struct switch_model *sw, struct endpoint clien
 	return sw->tables.lb_port[hash_lb_index(client)] - PORT_FRONTEND(0);
 }
 
+void switch_set_cookie_key(struct switch_model *sw, unsigned frontend, const struct siphash_key *key)
+{
+	MUST(frontend < sw->config->frontends.count);
+	sw->tables.cookie_key[frontend] = *key;
+}
+
 const struct switch_stats *switch_stats(const struct switch_model *sw)
 {
 	return &sw->stats;

@@ -57,7 +57,8 @@ struct switch_tables {
 	struct exact_table dip_one;	       /* DIP Table I: source endpoint and ingress port -> D index */
 	struct endpoint dip_two[BACKENDS_MAX]; /* DIP Table II: D index -> endpoint */
 	uint16_t lb_port[256];		       /* LB index -> port of a front-end */
-	struct exact_table dip_port;	       /* DIP: endpoint -> port, for backends that share an address */
+	struct siphash_key cookie_key[FRONTENDS_MAX];
+	struct exact_table dip_port; /* DIP: endpoint -> port, for backends that share an address */
 	struct lpm_table lpm;
 };
 void tables_init(struct switch_tables *t, const struct config *config);
@@ -162,7 +163,9 @@ struct control_plane {
 	struct control_waiting *ring;
 	uint32_t size, head, count;
 	uint64_t latency_ns, interval_ns;
-	uint64_t free_ns; /* the driver is busy until then */
+	uint64_t free_ns; /* the driver is busy until then, or stalled */
+	uint64_t busy_ns; /* it has been with what took effect, the last operation's whole time included */
+	uint64_t busy_until_ns;
 	bool quirk_c3;
 	struct control_trouble trouble;
 };

@@ -44,6 +44,8 @@ void tables_init(struct switch_tables *t, const struct config *config)
 	}
 	lpm_insert(&t->lpm, t->vip.addr, 32, LPM_REJECT);
 	lpm_insert(&t->lpm, be32_from(0), 0, PORT_CLIENT);
+	for (unsigned i = 0; i < config->frontends.count; i++)
+		t->cookie_key[i] = config->cookie_key;
 	/* A contiguous spread: each front-end has a run of LB indices, none more than one longer. */
 	for (unsigned i = 0; i < ARRAY_LEN(t->lb_port); i++)
 		t->lb_port[i] = (uint16_t)PORT_FRONTEND(i * config->frontends.count / ARRAY_LEN(t->lb_port));

@@ -363,7 +363,7 @@ static const struct {
 	{ HEAD WORLD "[{name: a, arrival: poisson}]}\n", "6:33: arrival: poisson needs a rate\n" },
 	{ HEAD WORLD "[{name: a, arrival: poisson, rate: 0/s}]}\n",
 	  "6:33: arrival: poisson needs a rate\n6:48: rate: \"0/s\" is out of range (1/s to 10M/s)\n" },
-	{ HEAD WORLD "[{name: a, rate: 5/s}]}\n", "6:30: rate: only arrival: poisson has one\n" },
+	{ HEAD WORLD "[{name: a, rate: 5/s}]}\n", "6:30: rate: has no effect without `arrival: poisson`\n" },
 	{ HEAD WORLD "[{name: a, uploads: {chance: 2%}}]}\n",
 	  "6:42: chance: uploads of 0 bytes are none; set size too\n" },
 	{ HEAD WORLD "[{name: a, hosts: [a.org, \"*.b.org\"]}]}\n",
@@ -391,7 +391,55 @@ static const struct {
 	       "{what: table_full, index: 1}]}\n",
 	  "5:51: index: there is no backend 2; they count from 0 to 1\n"
 	  "5:84: index: there is no front-end 2; they count from 0 to 1\n"
-	  "5:114: index: there is no switch 1; they count from 0 to 0\n" },
+	  "5:114: index: has no effect without a fault of a front-end or a backend\n" },
+	/* costs that round to nothing, and think times that nobody has */
+	{ HEAD "simulation: {cores: {frontend: {kib: 18ns}},\n workloads: [{name: a}]}\n",
+	  "5:38: kib: takes no time for a packet of 54 bytes, the shortest: less than 1ns\n"
+	  "6:14: arrival: a closed loop needs something that takes time: a link with a delay or a rate, a core, a "
+	  "think time between requests\n" },
+	{ HEAD "simulation:\n workloads: [{name: a, requests: 2,\n"
+	       "  responses: {until_close: 1}, clients: {think: 1ms}}]\n",
+	  "6:14: arrival: a closed loop needs something that takes time: a link with a delay or a rate, a core, a "
+	  "think time between requests\n" },
+	/* keys that stand there for nothing */
+	{ HEAD "simulation:\n"
+	       " links: {client: {queue: 1MiB, reorder_by: 1ms, spike: 1%, spike_for: 0ns, delay: 1ms},\n"
+	       "  backend: {reorder: 1%, reorder_by: 0ns, spike_for: 0ns}}\n"
+	       " faults: [{what: agent_restart, index: 0, for: 1s, factor: 3}, {what: control_stall, index: 0}]\n"
+	       " workloads:\n"
+	       "  - {name: a, requests: 2, pipeline: 2, clients: {think: 1ms}}\n"
+	       "  - {name: b, responses: {sizes: table, size: 1B, table: [{size: 1B}], until_close: 1, chunked: 1}}\n"
+	       "  - {name: c, requests: 2, uploads: {size: 1B, early: 1}}\n"
+	       "  - {name: d, requests: 2, responses: {until_close: 1}, clients: {think: 1s}, uploads: {size: 1B, "
+	       "chance: 1, early: 1}}\n"
+	       "  - {name: e, responses: {reset: 1}, uploads: {size: 1B, chance: 1, early: 1}}\n",
+	  "6:26: queue: has no effect without a `rate`\n"
+	  "6:44: reorder_by: has no effect without `reorder`\n"
+	  "6:56: spike: has no effect without a `spike_for` above 0\n"
+	  "7:22: reorder: has no effect without a `reorder_by` above 0\n"
+	  "7:54: spike_for: has no effect without `spike`\n"
+	  "8:48: for: has no effect without a fault that lasts; agent_restart happens at once\n"
+	  "8:60: factor: has no effect without `what: control_slow`, `backend_slow` or `ring_full`\n"
+	  "8:93: index: has no effect without a fault of a front-end or a backend\n"
+	  "10:58: think: has no effect without `requests` above `pipeline`\n"
+	  "11:47: size: has no effect without `sizes: fixed` or `lognormal`\n"
+	  "11:85: until_close: has no effect without a `chunked` below 100%\n"
+	  "12:44: size: has no effect without a `chance` above 0\n"
+	  "12:55: early: has no effect without a `chance` above 0\n"
+	  "13:74: think: has no effect without an `until_close` of responses below 100%\n"
+	  "13:117: early: has no effect without an `until_close` of responses below 100%\n"
+	  "14:76: early: has no effect without a `reset` of responses below 100%\n" },
+	{ HEAD WORLD
+	  "[{name: a, responses: {table: [{size: 1B}], file: x, sigma: 1}, clients: {read_rate: 1Mbit/s}}]}\n",
+	  "6:43: table: has no effect without `sizes: table`\n"
+	  "6:63: file: has no effect without `sizes: file`\n"
+	  "6:73: sigma: has no effect without `sizes: lognormal`\n"
+	  "6:98: read_rate: has no effect without `slow`\n" },
+	{ HEAD WORLD "[{name: a, responses: {sizes: tabel, table: [{size: 1B}]}}, {name: b, pipeline: 2}]}\n",
+	  "6:43: sizes: expected fixed, table, lognormal or file, found \"tabel\"\n"
+	  "6:93: pipeline: has no effect without `requests` above 1\n" },
+	{ HEAD "simulation: {cores: {frontend: {request: 1us}}}\n",
+	  "5:33: unknown key \"request\" here; did you mean timeouts.request or simulation.cores.server.request?\n" },
 };
 
 START_TEST(wrong_file)

@@ -106,6 +106,33 @@ START_TEST(defaults_are_left_out)
 }
 END_TEST
 
+/* What has no effect would be refused: it is not written, and the rest loads. */
+START_TEST(what_has_no_effect_is_left_out)
+{
+	static struct config c, loaded;
+	struct config_workload *w = &c.simulation.workloads[0];
+	char *printed = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&printed, &size);
+
+	ck_assert_int_eq(config_load_memory(&c, "all", everything, sizeof(everything) - 1, complain, NULL), 0);
+	w->sizes = SIZES_FIXED;
+	w->early = w->chunked = w->until_close = CHANCE_ALWAYS;
+	w->pipeline = 7;
+	c.simulation.faults[0].what = SIM_FAULT_AGENT_RESTART;
+	c.simulation.client_link.reorder = 0;
+	ck_assert_int_eq(config_print(&c, _i, out), 0);
+	fclose(out);
+	ck_assert_msg(config_load_memory(&loaded, "printed", printed, size, complain, NULL) == 0, "%s", printed);
+	ck_assert_uint_eq(loaded.simulation.workloads[0].chunked, CHANCE_ALWAYS);
+	ck_assert_uint_eq(loaded.simulation.workloads[0].size_count, 0);
+	ck_assert_uint_eq(loaded.simulation.workloads[0].until_close, 0);
+	ck_assert_uint_eq(loaded.simulation.faults[0].for_ns, 0);
+	ck_assert_uint_eq(loaded.simulation.faults[0].at_ns, c.simulation.faults[0].at_ns);
+	free(printed);
+}
+END_TEST
+
 Suite *config_print_suite(void)
 {
 	Suite *s = suite_create("config_print");
@@ -114,6 +141,7 @@ Suite *config_print_suite(void)
 	tcase_add_loop_test(t, everything_comes_back, 0, 2);
 	tcase_add_loop_test(t, ready_ones_come_back, 0, sizeof(ready) / sizeof(ready[0]));
 	tcase_add_test(t, defaults_are_left_out);
+	tcase_add_loop_test(t, what_has_no_effect_is_left_out, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }

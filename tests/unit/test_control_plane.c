@@ -90,6 +90,9 @@ START_TEST(test_timing)
 					 r->kind == CONTROL_ADD ? r->d_index : -1);
 	}
 	ck_assert_uint_eq(switch_next_wake(f->sw), TIME_NEVER);
+	ck_assert_uint_eq(switch_control_busy(f->sw, 1210 * US), 7 * 5 * US);
+	ck_assert_uint_eq(switch_control_busy(f->sw, 1212 * US), 7 * 5 * US + 2 * US);
+	ck_assert_uint_eq(switch_control_busy(f->sw, 9000 * US), 8 * 5 * US);
 	ck_assert_uint_eq(st->adds, 4);
 	ck_assert_uint_eq(st->deletes, 2);
 	ck_assert_uint_eq(st->add_exists, 1);

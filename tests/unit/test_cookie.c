@@ -107,6 +107,26 @@ START_TEST(another_handshake_is_refused)
 }
 END_TEST
 
+/* Each incarnation refuses the cookies of all others; those that begin alike may be told apart. */
+START_TEST(a_renewed_key_refuses_what_was_before)
+{
+	const struct syn_offer in = { .mss = 1460, .wscale = 7 };
+	struct siphash_key keys[5] = { key };
+	struct syn_offer out;
+
+	for (unsigned i = 1; i < ARRAY_LEN(keys); i++) {
+		keys[i] = i < 4 ? keys[i - 1] : keys[0];
+		cookie_key_renew(&keys[i], i < 4 ? 0 : 1);
+	}
+	for (unsigned made = 0; made < ARRAY_LEN(keys); made++) {
+		uint32_t l = cookie_make(&keys[made], client(), vip(), 5, &in, NOW_NS);
+
+		for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+			ck_assert_int_eq(cookie_check(&keys[i], client(), vip(), 5, l, NOW_NS, &out), i == made);
+	}
+}
+END_TEST
+
 START_TEST(any_flipped_bit_is_refused)
 {
 	const struct syn_offer in = { .mss = 1460, .wscale = 7, .sack = true };
@@ -143,6 +163,7 @@ Suite *cookie_suite(void)
 	tcase_add_test(t, every_combination_comes_back);
 	tcase_add_test(t, ages);
 	tcase_add_test(t, another_handshake_is_refused);
+	tcase_add_test(t, a_renewed_key_refuses_what_was_before);
 	tcase_add_test(t, any_flipped_bit_is_refused);
 	tcase_add_test(t, guessing_succeeds_as_rarely_as_it_should);
 	suite_add_tcase(s, t);

@@ -50,6 +50,9 @@ START_TEST(test_service)
 	ck_assert_uint_eq(b.cpu.stats.packets, 4);
 	ck_assert_uint_eq(b.cpu.stats.busy_ns, 575);
 	ck_assert_uint_eq(b.cpu.stats.queue_peak, 3);
+	ck_assert_uint_eq(cpu_busy(&b.cpu, 5000), 425);
+	ck_assert_uint_eq(cpu_busy(&b.cpu, 5149), 574);
+	ck_assert_uint_eq(cpu_busy(&b.cpu, 9000), 575);
 	cpu_fini(&b.cpu);
 }
 END_TEST

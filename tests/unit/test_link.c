@@ -54,6 +54,8 @@ static struct link_fate carry(struct bench *b, uint32_t len, uint64_t now_ns)
 
 	b->p->len = len;
 	link_model_carry(&b->link, b->p, now_ns, &fate);
+	if (fate.damaged)
+		link_damage(b->p, fate.bit);
 	return fate;
 }
 

@@ -75,6 +75,18 @@ START_TEST(checksum_tcp_with_pseudo_header)
 	tcp->check = csum_tcp(&ip, tcp, sizeof(segment));
 	memcpy(whole + 12, segment, sizeof(segment));
 	ck_assert_uint_eq(naive_sum(whole, sizeof(whole)), 0xffff);
+	for (unsigned bit = 0; bit < sizeof(segment) * 8; bit++) {
+		ck_assert(csum_tcp_right(&ip, tcp, sizeof(segment)));
+		segment[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		ck_assert(!csum_tcp_right(&ip, tcp, sizeof(segment)));
+		segment[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	/* The two ways to write the same number. */
+	store_be16(segment + 4, (uint16_t)(load_be16(segment + 4) + be16_to(tcp->check)));
+	tcp->check = csum_tcp(&ip, tcp, sizeof(segment));
+	ck_assert(be16_to(tcp->check) == 0 || be16_to(tcp->check) == 0xffff);
+	tcp->check = be16_from((uint16_t)~be16_to(tcp->check));
+	ck_assert(csum_tcp_right(&ip, tcp, sizeof(segment)));
 }
 END_TEST
 

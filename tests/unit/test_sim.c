@@ -274,6 +274,30 @@ START_TEST(figures_of_the_workloads_time)
 	ck_assert_uint_eq(result.responses, 0);
 	ck_assert_uint_gt(result.sw.to_frontend_packets, 0);
 	ck_assert_uint_eq(result.to_frontend_packets + result.fast_path_packets, 0);
+	for (unsigned i = 0; i < result.frontend_count; i++)
+		ck_assert_uint_eq(result.frontend_cpus[i].packets, 0);
+	for (unsigned i = 0; i < result.backend_count; i++)
+		ck_assert_uint_eq(result.servers[i].requests + result.servers[i].memory_peak, 0);
+}
+END_TEST
+
+/* Use is what operations take, at present: a slow driver is busy for longer with each. */
+START_TEST(slow_control_plane_is_busy)
+{
+	struct sim_options options = { .events_max = 20000000 };
+	const uint64_t factors[] = { 1, 40 };
+	uint64_t whole;
+
+	run(_i ? HEAD "switch: {insertion_rate: 100k/s}\nsimulation:\n" CALM
+		      "  faults: [{what: control_slow, factor: 40}]\n" ONE(", responses: {size: 1MiB}")
+	       : HEAD "switch: {insertion_rate: 100k/s}\nsimulation:\n" CALM ONE(", responses: {size: 1MiB}"),
+	    &options);
+	ck_assert_msg(!sim_failed(&result), "%s", findings());
+	ck_assert_uint_gt(result.control_operations, 10);
+	whole = result.control_operations * 10000 * factors[_i];
+	ck_assert_uint_le(result.control_busy_ns, whole);
+	ck_assert_uint_gt(result.control_busy_ns, whole - 10000 * factors[_i]);
+	ck_assert_uint_le(result.control_busy_ns, result.duration_ns);
 }
 END_TEST
 
@@ -305,12 +329,18 @@ END_TEST
 START_TEST(taps_are_written)
 {
 	char path[] = "/tmp/miresga-sim-XXXXXX";
-	struct sim_options options = { .pcapng = path };
+	struct sim_options options = { .taps = true };
 	int fd = mkstemp(path);
+	uint64_t verified;
 
 	ck_assert_int_ge(fd, 0);
 	run(clean[0], &options);
+	verified = result.verified;
+	options = (struct sim_options){ .pcapng = path };
+	run(clean[0], &options);
 	ck_assert(!sim_failed(&result));
+	ck_assert_uint_gt(verified, 1000);
+	ck_assert_uint_eq(result.verified, verified);
 	ck_assert_int_gt(lseek(fd, 0, SEEK_END), 10000);
 	close(fd);
 	unlink(path);
@@ -331,6 +361,7 @@ Suite *sim_suite(void)
 	suite_add_tcase(s, teeth);
 	tcase_add_test(limits, limit_of_events);
 	tcase_add_test(limits, figures_of_the_workloads_time);
+	tcase_add_loop_test(limits, slow_control_plane_is_busy, 0, 2);
 	tcase_add_test(limits, stop_request);
 	tcase_add_test(limits, nobody_asks);
 	tcase_add_test(limits, taps_are_written);

@@ -213,15 +213,18 @@ START_TEST(empirical)
 }
 END_TEST
 
+#define LONG "#..................................................................."
 static const struct {
 	const char *text, *error;
 } bad_files[] = {
-	{ "", "holds no size" },
-	{ "# nothing\n\n", "holds no size" },
-	{ "1\n-2\n", ":2: expected a number of bytes" },
-	{ "1k\n", ":1: expected a number of bytes" },
-	{ "68719476737\n", ":1: expected a number of bytes" },
-	{ "99999999999999999999999\n", ":1: expected a number of bytes" },
+	{ "", ": holds no size: a number of bytes on every line" },
+	{ "# nothing\n\n", ": holds no size: a number of bytes on every line" },
+	{ "1\n-2\n", ":2:1: expected a number of bytes, at most 64 GiB" },
+	{ "# KiB\n  1k\n", ":2:4: expected a number of bytes, at most 64 GiB" },
+	{ "1 2\n", ":1:3: expected a number of bytes, at most 64 GiB" },
+	{ "\n\n 68719476737\n", ":3:2: expected a number of bytes, at most 64 GiB" },
+	{ "99999999999999999999999\n", ":1:1: expected a number of bytes, at most 64 GiB" },
+	{ "1\n" LONG LONG LONG LONG LONG "\n", ":2:256: the line is too long" },
 };
 
 START_TEST(bad_file)
@@ -232,7 +235,10 @@ START_TEST(bad_file)
 	temporary(path, bad_files[_i].text);
 	ck_assert_ptr_null(size_file_read(path, &count, error));
 	unlink(path);
-	ck_assert_msg(strstr(error, bad_files[_i].error) != NULL, "%s", error);
+	ck_assert_int_eq(strncmp(error, path, strlen(path)), 0);
+	ck_assert_str_eq(&error[strlen(path)], bad_files[_i].error);
+	ck_assert_ptr_null(size_file_read("/", &count, error));
+	ck_assert_str_eq(error, "/: Is a directory");
 	ck_assert_ptr_null(size_file_read("/nonexistent/sizes", &count, error));
 	ck_assert_str_eq(error, "/nonexistent/sizes: No such file or directory");
 }

@@ -309,6 +309,43 @@ START_TEST(test_full)
 }
 END_TEST
 
+#define HOSTS 6
+#define PORTS 24
+/* However others choose between, all ports of an address have their turn before one comes again. */
+START_TEST(test_ports_in_turn)
+{
+	struct crowd w = { .now_ns = 0 };
+	struct tcp_stack_options options = {
+		.connections_max = 10, .ports = PORTS, .ctx = &w, .send = crowd_send, .event = crowd_event
+	};
+	uint16_t chosen[HOSTS][2 * PORTS];
+	struct tcp_stack *stack;
+	struct packet *p;
+
+	options.pool = w.pool = packet_pool_create(16, 16);
+	tcp_settings_default(&options.settings);
+	stack = tcp_stack_create(&options);
+	for (unsigned round = 0; round < 2 * PORTS; round++)
+		for (uint32_t host = 0; host < HOSTS; host++) {
+			struct endpoint local = endpoint_make(be32_from(0x64400001u + host), be16_from(0));
+			struct tcp *c = tcp_connect(stack, local, host_endpoint(1), NULL, 0);
+			struct tcp_info info;
+
+			ck_assert_ptr_nonnull(c);
+			tcp_info(c, &info);
+			chosen[host][round] = be16_to(info.local.port);
+			for (unsigned i = round / PORTS * PORTS; i < round; i++)
+				ck_assert_uint_ne(chosen[host][i], chosen[host][round]);
+			tcp_abort(c, 0);
+			while ((p = packet_queue_pop(&w.wire)))
+				packet_free(w.pool, p);
+		}
+	ck_assert_int_ne(memcmp(chosen[0], chosen[1], sizeof(chosen[0])), 0);
+	tcp_stack_free(stack);
+	packet_pool_free(w.pool);
+}
+END_TEST
+
 START_TEST(test_names)
 {
 	ck_assert_str_eq(tcp_state_name(TCP_FIN_WAIT_2), "FIN-WAIT-2");
@@ -329,6 +366,7 @@ Suite *tcp_suite(void)
 	tcase_add_loop_test(tc, test_recovery, 0, 2);
 	tcase_add_loop_test(tc, test_crowd, 0, 2);
 	tcase_add_test(tc, test_full);
+	tcase_add_test(tc, test_ports_in_turn);
 	tcase_add_test(tc, test_names);
 	suite_add_tcase(s, tc);
 	return s;

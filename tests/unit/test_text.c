@@ -34,6 +34,9 @@ static const struct {
 	{ text_duration, 59990000000, "59.99 s" },
 	{ text_duration, 60000000000, "1 min 0 s" },
 	{ text_duration, 90000000000, "1 min 30 s" },
+	{ text_duration, 3599999999999, "59 min 59 s" },
+	{ text_duration, 7440000000000, "2 h 4 min 0 s" },
+	{ text_duration, UINT64_MAX, "5124095 h 34 min 33 s" },
 };
 
 START_TEST(number)

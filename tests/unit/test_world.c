@@ -25,9 +25,10 @@ struct bench {
 	struct world *world;
 	struct event events[EVENTS_MAX];
 	unsigned count, notices[16];
-	unsigned lost; /* packets that a tap saw on a full ring */
-	uint32_t isn;  /* of the last SYN-ACK that a client got */
-	bool answer;   /* the hooks answer a SYN-ACK with an ACK, a SYN with a SYN-ACK */
+	unsigned lost;			 /* packets that a tap saw on a full ring */
+	uint32_t isn;			 /* of the last SYN-ACK that a client got */
+	unsigned told_lost, told_misled; /* of client 0 */
+	bool answer;			 /* the hooks answer a SYN-ACK with an ACK, a SYN with a SYN-ACK */
 };
 
 static void record(struct bench *b, struct event e)
@@ -107,6 +108,22 @@ static void on_tap(void *ctx, enum tap_kind kind, unsigned index, bool towards_s
 				  .index = (uint8_t)index,
 				  .fate = p->fate,
 				  .towards_server = towards_server });
+}
+
+static void on_lost(void *ctx, struct endpoint client, uint64_t now_ns)
+{
+	struct bench *b = ctx;
+
+	(void)now_ns;
+	b->told_lost += be16_to(client.port) == TEST_CLIENT_PORT;
+}
+
+static void on_misled(void *ctx, struct endpoint client, uint64_t now_ns)
+{
+	struct bench *b = ctx;
+
+	(void)now_ns;
+	b->told_misled += be16_to(client.port) == TEST_CLIENT_PORT;
 }
 
 static void bench_init(struct bench *b, uint16_t batch, bool taps)
@@ -334,6 +351,59 @@ START_TEST(test_stack_without_flow)
 }
 END_TEST
 
+/* What a link takes away from a client's connection is told, and what an agent may misunderstand. */
+START_TEST(test_losses_are_told)
+{
+	/* The link that is as bad as can be; what is told of a request: at least, at most. */
+	static const struct {
+		size_t link;
+		bool corrupt;
+		unsigned lost, misled;
+	} rows[] = {
+		{ offsetof(struct config_simulation, client_link), false, 1, 0 },   /* the SYN */
+		{ offsetof(struct config_simulation, frontend_link), false, 1, 0 }, /* the ACK */
+		{ offsetof(struct config_simulation, backend_link), false, 1, 0 },  /* the special SYN */
+		{ offsetof(struct config_simulation, backend_link), true, 1, 1 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned lost = 0, misled = 0;
+
+		for (unsigned seed = 1; seed <= 20; seed++) {
+			struct bench b = { .answer = true };
+			struct world_hooks hooks = { .ctx = &b,
+						     .simulated = true,
+						     .client_received = on_client,
+						     .server_received = on_server,
+						     .lost = on_lost,
+						     .agent_misled = on_misled };
+			struct config_link *link;
+			struct row request = C(0, ACK, 1, 1, .data = "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+
+			b.config = replay_config();
+			b.config->vip = endpoint_of(TEST_VIP);
+			b.config->seed = seed;
+			link = (void *)((char *)&b.config->simulation + rows[i].link);
+			*(rows[i].corrupt ? &link->corrupt : &link->loss) = CHANCE_ALWAYS;
+			b.world = world_create(b.config, &hooks);
+			ck_assert_ptr_nonnull(b.world);
+			world_run(b.world, T0);
+			client_sends(&b, (struct row)C(0, SYN, 0, 0));
+			world_run(b.world, T0);
+			if (b.count > 0)
+				client_sends(&b, request);
+			world_run(b.world, T0);
+			lost += b.told_lost > 0;
+			misled += b.told_misled > 0;
+			bench_fini(&b);
+		}
+		ck_assert_msg(lost == 20 * rows[i].lost, "row %u: %u of 20", i, lost);
+		/* A flipped bit may also hit the header's length, the flags, or the port. */
+		ck_assert(rows[i].misled ? misled > 10 : misled == 0);
+	}
+}
+END_TEST
+
 START_TEST(test_timers)
 {
 	struct timers t;
@@ -375,6 +445,7 @@ Suite *world_suite(void)
 	tcase_add_test(tc, test_ring_full_is_seen);
 	tcase_add_test(tc, test_pool_empty);
 	tcase_add_test(tc, test_stack_without_flow);
+	tcase_add_test(tc, test_losses_are_told);
 	tcase_add_test(tc, test_timers);
 	suite_add_tcase(s, tc);
 	return s;

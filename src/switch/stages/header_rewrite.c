@@ -87,9 +87,10 @@ static void choose_options(const struct config *config, const struct tcp_options
 	}
 }
 
-static uint32_t choose_isn(const struct config *config, const struct packet *p, const struct tcp_options *offered,
+static uint32_t choose_isn(const struct switch_model *sw, const struct packet *p, const struct tcp_options *offered,
 			   bool ecn, uint64_t now_ns)
 {
+	const struct config *config = sw->config;
 	const struct syn_offer offer = {
 		.mss = offered->mss,
 		.wscale = offered->wscale,
@@ -99,7 +100,8 @@ static uint32_t choose_isn(const struct config *config, const struct packet *p, 
 
 	if (config->sw.isn == ISN_CRC32 || config_has_quirk(config, QUIRK_P3))
 		return cookie_unkeyed_isn(p->phv.src);
-	return cookie_make(&config->cookie_key, p->phv.src, p->phv.dst, p->phv.seq, &offer, now_ns);
+	return cookie_make(&sw->tables.cookie_key[switch_frontend_of(sw, p->phv.src)], p->phv.src, p->phv.dst,
+			   p->phv.seq, &offer, now_ns);
 }
 
 /* `right` with the error of `had`, which should have been `wanted`. */
@@ -159,7 +161,7 @@ static void reply_synack(struct switch_model *sw, struct packet *p, uint64_t now
 		    (struct tcp_hdr){
 			    .sport = p->phv.dst.port,
 			    .dport = p->phv.src.port,
-			    .seq = be32_from(choose_isn(config, p, &offered, ecn, now_ns)),
+			    .seq = be32_from(choose_isn(sw, p, &offered, ecn, now_ns)),
 			    .ack = be32_from(seq_add(p->phv.seq, 1)),
 			    .data_off = (uint8_t)((TCP_HDR_MIN + options_len) / 4 << 4),
 			    .flags = TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0),
