@@ -49,6 +49,9 @@ struct trace_options {
 	enum trace_checksums checksums;
 	bool spool; /* the source is not seekable and trace_rewind() will be called: keep a copy in an unlinked
 		       temporary file */
+	/* trace_rewind() will be called: up to so many bytes of memory for what the first reading hands out. If it
+	 * fits, that is handed out again (as the caller has left it) and not read again. */
+	uint64_t keep;
 };
 
 struct trace_stats {

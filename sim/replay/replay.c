@@ -17,6 +17,8 @@
 #include "session.h"
 
 #define PROGRESS_EVERY 4096u
+/* Of the trace, for the second pass; a longer one is read twice. */
+#define KEPT_MAX (UINT64_C(256) << 20)
 
 static double wall_seconds(void)
 {
@@ -223,6 +225,7 @@ static int replay_open(struct replay *r, char error[TRACE_ERROR_MAX])
 		.filter = o->filter,
 		.checksums = o->checksums,
 		.spool = !strcmp(o->trace, "-") && !o->vip,
+		.keep = o->vip ? 0 : KEPT_MAX,
 	};
 	struct world_hooks hooks = {
 		.ctx = r,

@@ -25,11 +25,11 @@
 
 /* --- the table ---------------------------------------------------------------------------- */
 
-static struct replay_flow **table_place(struct replay_flow **table, uint64_t size, struct endpoint client)
+static struct flow_slot *table_place(struct flow_slot *table, uint64_t size, struct endpoint client)
 {
 	uint64_t at = hash_mix64(endpoint_word(client)) & (size - 1);
 
-	while (table[at] && !endpoint_equal(table[at]->client, client))
+	while (table[at].flow && !endpoint_equal(table[at].client, client))
 		at = (at + 1) & (size - 1);
 	return &table[at];
 }
@@ -37,13 +37,13 @@ static struct replay_flow **table_place(struct replay_flow **table, uint64_t siz
 static bool table_grow(struct replay *r)
 {
 	uint64_t size = r->table_size ? 2 * r->table_size : TABLE_FIRST;
-	struct replay_flow **table = calloc(size, sizeof(struct replay_flow *));
+	struct flow_slot *table = calloc(size, sizeof(*table));
 
 	if (!table)
 		return false;
 	for (uint64_t i = 0; i < r->table_size; i++)
-		if (r->table[i])
-			*table_place(table, size, r->table[i]->client) = r->table[i];
+		if (r->table[i].flow)
+			*table_place(table, size, r->table[i].client) = r->table[i];
 	free(r->table);
 	r->table = table;
 	r->table_size = size;
@@ -52,7 +52,7 @@ static bool table_grow(struct replay *r)
 
 struct replay_flow *replay_flow_find(const struct replay *r, struct endpoint client)
 {
-	return r->table_size ? *table_place(r->table, r->table_size, client) : NULL;
+	return r->table_size ? table_place(r->table, r->table_size, client)->flow : NULL;
 }
 
 struct replay_flow *replay_flow_find_isn(const struct replay *r, struct endpoint client, uint32_t isn)
@@ -76,7 +76,8 @@ static bool flow_conflicts(const struct replay *r, struct endpoint client)
 /* Enters a new flow as the client's newest; the one before it is over. NULL if memory is short. */
 static struct replay_flow *flow_start(struct replay *r, struct endpoint client)
 {
-	struct replay_flow *f = calloc(1, sizeof(*f)), **place;
+	struct replay_flow *f = calloc(1, sizeof(*f));
+	struct flow_slot *place;
 
 	if (f && r->flow_count == r->flow_room) {
 		uint64_t room = r->flow_room ? 2 * r->flow_room : TABLE_FIRST;
@@ -93,8 +94,8 @@ static struct replay_flow *flow_start(struct replay *r, struct endpoint client)
 		return NULL;
 	}
 	place = table_place(r->table, r->table_size, client);
-	r->table_used += !*place;
-	f->older = *place;
+	r->table_used += !place->flow;
+	f->older = place->flow;
 	f->client = client;
 	f->number = (uint32_t)r->flow_count;
 	f->k = f->older ? f->older->k + 1 : 0;
@@ -102,7 +103,7 @@ static struct replay_flow *flow_start(struct replay *r, struct endpoint client)
 	stream_init(&f->stream[SIDE_SERVER]);
 	if (f->older && !r->sessions) /* a session may still be under way */
 		replay_flow_finish(r, f->older);
-	*place = f;
+	*place = (struct flow_slot){ .client = client, .flow = f };
 	r->flows[r->flow_count++] = f;
 	r->result->flows++;
 	if (flow_conflicts(r, client))

@@ -110,6 +110,12 @@ struct replay_flow {
 	struct session *session;	    /* session mode, else NULL */
 };
 
+/* The newest flow of a client, found without a look at flows that are long over. */
+struct flow_slot {
+	struct endpoint client;
+	struct replay_flow *flow; /* NULL: the slot is free */
+};
+
 /* What an endpoint must see of a recorded packet. */
 struct expectation {
 	uint32_t tag; /* that of the packet; slots are used again */
@@ -137,7 +143,7 @@ struct replay {
 	/* flows, in order of their start, and the newest of each client */
 	struct replay_flow **flows;
 	uint64_t flow_count, flow_room;
-	struct replay_flow **table;
+	struct flow_slot *table;
 	uint64_t table_size, table_used;
 	struct replay_flow *waiting_head, *waiting_tail;
 	uint64_t queued_bytes;

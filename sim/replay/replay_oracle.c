@@ -23,21 +23,20 @@ static const struct expectation *expectation_of(const struct replay *r, const st
 	return p->host_tag && e->tag == p->host_tag ? e : NULL;
 }
 
-/* True unless a checksum is wrong that should be right. */
-static bool checksums_hold(const struct replay *r, const struct packet *p, const uint8_t *frame, uint32_t len)
+/* True unless a checksum of the segment that `p` is, or was, is wrong and should be right. */
+static bool checksums_hold(const struct replay *r, const struct packet *p, const struct segment *s)
 {
 	const struct expectation *e = expectation_of(r, p);
-	struct segment s;
 
-	if (e && !e->sound)
-		return true;
-	return len < ETH_HDR_LEN || load_be16(frame + ETH_HDR_LEN - 2) != ETHERTYPE_IPV4 ||
-	       !segment_parse(&s, frame + ETH_HDR_LEN, len - ETH_HDR_LEN) || segment_checksums_right(s.ip, s.tcp_at);
+	return (e && !e->sound) || segment_checksums_right(s->ip, s->tcp_at);
 }
 
 void replay_oracle_checksums(struct replay *r, const struct packet *p, const uint8_t *frame, uint32_t len)
 {
-	if (!checksums_hold(r, p, frame, len))
+	struct segment s;
+
+	if (len >= ETH_HDR_LEN && load_be16(frame + ETH_HDR_LEN - 2) == ETHERTYPE_IPV4 &&
+	    segment_parse(&s, frame + ETH_HDR_LEN, len - ETH_HDR_LEN) && !checksums_hold(r, p, &s))
 		r->result->checksum_errors++;
 }
 
@@ -164,7 +163,7 @@ static struct replay_flow *arrival(struct replay *r, enum side side, struct pack
 		return NULL;
 	f = replay_flow_find(r, side == SIDE_CLIENT ? v->s.dst : v->s.src);
 	v->who = side == SIDE_CLIENT ? "client" : "server";
-	if (!checksums_hold(r, p, p->data, p->len)) {
+	if (!checksums_hold(r, p, &v->s)) {
 		r->result->checksum_errors++;
 		if (f)
 			verdict_fault(f, "a packet reached the %s with a wrong checksum", v->who);

@@ -35,7 +35,7 @@ static struct piece server_piece(const struct replay_flow *f, const struct segme
 	const struct serving *next = c.index + 1 < f->served_count ? &f->served[c.index + 1] : NULL;
 
 	if (f->yielding || server_may_yield(f, s))
-		c.through = ranges_end(&f->stream[SIDE_CLIENT].received, 0);
+		c.through = ranges_head(&f->stream[SIDE_CLIENT].received);
 	if (!next)
 		return c;
 	c.through = next->request;

@@ -106,6 +106,14 @@ static bool vip_count(struct tally *pairs, struct tally *servers, const struct s
 	return true;
 }
 
+/* Most frames open no connection; those need not be parsed. */
+static bool may_be_syn(const struct trace_packet *p)
+{
+	uint32_t flags_at = (p->ip[0] & 15) * 4u + (uint32_t)offsetof(struct tcp_hdr, flags);
+
+	return flags_at < p->len && (p->ip[flags_at] & TCP_SYN);
+}
+
 bool replay_find_vip(struct replay *r, const volatile int *stop, struct endpoint *vip)
 {
 	struct tally pairs = { 0 }, servers = { 0 };
@@ -116,7 +124,8 @@ bool replay_find_vip(struct replay *r, const volatile int *stop, struct endpoint
 
 	while (!(stop && *stop) && trace_next(r->trace, &p) == 1) {
 		replay_tell_progress(r, ++packets);
-		if (p.kind == TRACE_IPV4 && segment_parse(&s, p.ip, p.len) && !vip_count(&pairs, &servers, &s))
+		if (p.kind == TRACE_IPV4 && may_be_syn(&p) && segment_parse(&s, p.ip, p.len) &&
+		    !vip_count(&pairs, &servers, &s))
 			break;
 	}
 	for (uint64_t i = 0; i < servers.size; i++) {

@@ -58,7 +58,7 @@ bool steps_record(struct replay_flow *f, enum side side, const struct segment *s
 	const struct steps *theirs = &f->session->steps[other];
 	struct steps *q = &f->session->steps[side];
 	struct step step = {
-		.end = ranges_end(&f->stream[side].known, 0),
+		.end = ranges_head(&f->stream[side].known),
 		.at_ns = at_ns,
 		.caused_ns = at_ns,
 	};
@@ -67,7 +67,7 @@ bool steps_record(struct replay_flow *f, enum side side, const struct segment *s
 	if (step.end <= MAX(q->said, 1)) /* the SYN is the handshake's affair */
 		return true;
 	if (ack > 0)
-		step.after = MIN((uint64_t)ack, ranges_end(&f->stream[other].known, 0));
+		step.after = MIN((uint64_t)ack, ranges_head(&f->stream[other].known));
 	if (step.after && step.after == theirs->said)
 		step.caused_ns = theirs->said_ns;
 	return steps_push(q, &step);

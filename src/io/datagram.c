@@ -64,21 +64,11 @@ void datagram_set_header(uint8_t *ip, uint32_t len, uint16_t fragment_field)
 	h->frag = frag;
 }
 
-/* Sum of the pseudo-header (RFC 9293 §3.1, RFC 768), in memory's byte order. */
-static uint32_t pseudo_header_sum(const struct ipv4_hdr *h, uint32_t len)
-{
-	uint32_t src = (WIRE_FORCE uint32_t)h->src, dst = (WIRE_FORCE uint32_t)h->dst;
-	uint16_t proto = (WIRE_FORCE uint16_t)be16_from(h->proto);
-
-	return (src & 0xffff) + (src >> 16) + (dst & 0xffff) + (dst >> 16) + proto +
-	       (WIRE_FORCE uint16_t)be16_from((uint16_t)len);
-}
-
 /* The sum over everything is all ones if the checksum is right. If not, taking the wrong field
  * out of that same sum gives the right one, so the payload is summed only once. */
 static bool complete_transport(const struct ipv4_hdr *h, uint8_t *segment, uint32_t len, size_t check_at)
 {
-	uint32_t sum = csum_sum(segment, len, pseudo_header_sum(h, len));
+	uint32_t sum = csum_sum(segment, len, csum_pseudo_header(h, h->proto, len));
 	uint16_t field;
 
 	if (LIKELY(sum == 0xffff))

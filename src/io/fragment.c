@@ -52,7 +52,14 @@ struct fragment_table {
 struct fragment_table *fragment_table_create(void)
 {
 	/* 16 MiB of which only what fragments really fill is ever touched. */
-	return calloc(1, sizeof(struct fragment_table));
+	struct fragment_table *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->serial = t->abandoned = 0;
+	for (size_t i = 0; i < FRAGMENT_DATAGRAMS_MAX; i++)
+		t->entries[i].state = ENTRY_FREE;
+	return t;
 }
 
 void fragment_table_free(struct fragment_table *t)

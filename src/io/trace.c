@@ -7,6 +7,10 @@
  * libpcap a new stream of the same source. READING becomes ENDED or BROKEN once, and stays so
  * until trace_rewind().
  *
+ * With options->keep what the first reading hands out goes onto a tape (tape.c). If that holds all of it, READING after
+ * trace_rewind() is from the tape, and libpcap, the link layers and the checksums are not asked again; else the tape
+ * is given up, and the file is read anew.
+ *
  * Invariants: frames are numbered as they stand in the file, whether or not the filter shows
  * them; every frame shown is counted under exactly one kind; the datagram is the reader's own
  * copy, so the caller may write to it and libpcap's bytes are never changed.
@@ -26,6 +30,7 @@
 #include "datagram.h"
 #include "fragment.h"
 #include "source.h"
+#include "tape.h"
 
 /* How often, in frames, the position in the file is asked for. */
 #define POSITION_INTERVAL 256
@@ -35,6 +40,13 @@ enum trace_state {
 	TRACE_READING,
 	TRACE_ENDED,
 	TRACE_BROKEN,
+};
+
+/* How the reading ended that the tape holds. */
+struct ending {
+	enum trace_state state;
+	struct trace_stats stats;
+	char error[TRACE_ERROR_MAX];
 };
 
 struct trace_reader {
@@ -49,6 +61,11 @@ struct trace_reader {
 	struct fragment_table *fragments;
 	struct trace_stats stats;
 	char error[TRACE_ERROR_MAX];
+	struct tape *tape; /* NULL: nothing is kept */
+	bool taped;	   /* all that there is stands on the tape */
+	bool playing;	   /* the tape is read */
+	struct ending ending;
+	uint8_t *room; /* where the next datagram goes: the tape, or `datagram` */
 	struct source source;
 	/* One word more than the longest datagram: sums may be read in words. */
 	_Alignas(64) uint8_t datagram[DATAGRAM_MAX + 1 + 64];
@@ -144,7 +161,9 @@ struct trace_reader *trace_open(const char *path, const struct trace_options *op
 	t->source.fd = -1;
 	t->checksums = options->checksums;
 	t->fragments = fragment_table_create();
-	if (!t->fragments)
+	if (options->keep)
+		t->tape = tape_create(options->keep);
+	if (!t->fragments || (options->keep && !t->tape))
 		snprintf(t->error, sizeof(t->error), "%s: out of memory", path);
 	else if (source_open(&t->source, path, options->spool, t->error) == 0 && start(t) == 0 &&
 		 compile(t, options->filter) == 0)
@@ -163,6 +182,7 @@ void trace_close(struct trace_reader *t)
 		pcap_freecode(&t->program);
 	source_close(&t->source);
 	fragment_table_free(t->fragments);
+	tape_free(t->tape);
 	free(t);
 }
 
@@ -183,10 +203,26 @@ const char *trace_linktype(const struct trace_reader *t, int *number)
 	return t->link->name;
 }
 
+/* The tape cannot hold all. */
+static void keep_nothing(struct trace_reader *t)
+{
+	tape_free(t->tape);
+	t->tape = NULL;
+}
+
 int trace_rewind(struct trace_reader *t)
 {
 	if (t->state == TRACE_READING && t->stats.frames == 0)
 		return 0;
+	if (t->taped) {
+		tape_rewind(t->tape);
+		t->playing = true;
+		t->state = TRACE_READING;
+		t->stats = (struct trace_stats){ .file_bytes = t->source.bytes };
+		t->error[0] = '\0';
+		return 0;
+	}
+	keep_nothing(t);
 	stop(t);
 	fragment_table_reset(t->fragments);
 	return start(t);
@@ -209,23 +245,23 @@ static uint64_t frame_time(const struct pcap_pkthdr *h)
 	return (uint64_t)seconds * NS_PER_S + (uint64_t)part;
 }
 
-/* The datagram into t->datagram, from one frame or from fragments. */
+/* The datagram into t->room, from one frame or from fragments. */
 static enum trace_kind gather(struct trace_reader *t, const struct datagram *d, struct trace_packet *p)
 {
 	enum trace_kind kind;
 	uint16_t field;
 
 	if (UNLIKELY(datagram_is_fragment(d))) {
-		kind = fragment_add(t->fragments, d, p->time_ns, t->datagram, &p->len);
+		kind = fragment_add(t->fragments, d, p->time_ns, t->room, &p->len);
 		t->stats.reassembled += kind == TRACE_IPV4;
 		t->stats.abandoned = fragment_abandoned(t->fragments);
 		return kind;
 	}
-	memcpy(t->datagram, d->ip, d->len);
+	memcpy(t->room, d->ip, d->len);
 	p->len = d->len;
 	if (UNLIKELY(d->super)) {
 		field = load_be16(d->ip + offsetof(struct ipv4_hdr, frag));
-		datagram_set_header(t->datagram, d->len, field);
+		datagram_set_header(t->room, d->len, field);
 		p->completed = t->checksums == TRACE_CHECKSUMS_COMPLETE;
 	}
 	return TRACE_IPV4;
@@ -238,8 +274,8 @@ static enum trace_kind read_ipv4(struct trace_reader *t, const struct frame_view
 
 	if (UNLIKELY(kind != TRACE_IPV4)) {
 		if (kind == TRACE_CUT && d.ip) {
-			memcpy(t->datagram, d.ip, d.captured);
-			p->ip = t->datagram;
+			memcpy(t->room, d.ip, d.captured);
+			p->ip = t->room;
 			p->len = d.captured;
 		}
 		return kind;
@@ -247,7 +283,7 @@ static enum trace_kind read_ipv4(struct trace_reader *t, const struct frame_view
 	kind = gather(t, &d, p);
 	if (kind != TRACE_IPV4)
 		return kind;
-	p->ip = t->datagram;
+	p->ip = t->room;
 	if (t->checksums == TRACE_CHECKSUMS_COMPLETE && datagram_complete_checksums(p->ip, p->len))
 		p->completed = true;
 	t->stats.completed += p->completed;
@@ -262,25 +298,33 @@ static void note_position(struct trace_reader *t)
 		t->stats.bytes = (uint64_t)(at - t->source.start);
 }
 
+/* What libpcap says at the end, in our words. */
+static enum trace_state judge_end(struct trace_reader *t, int result)
+{
+	if (result != PCAP_ERROR_BREAK) {
+		snprintf(t->error, sizeof(t->error), "%s: frame %llu: %s", t->source.name,
+			 (unsigned long long)t->stats.frames + 1, pcap_geterr(t->pcap));
+		return TRACE_BROKEN;
+	}
+	if (source_shrunk(&t->source, t->stream)) {
+		snprintf(t->error, sizeof(t->error), "%s: frame %llu: the file became shorter while it was read",
+			 t->source.name, (unsigned long long)t->stats.frames + 1);
+		return TRACE_BROKEN;
+	}
+	return TRACE_ENDED;
+}
+
 /* The end, good or bad. */
 static int finish(struct trace_reader *t, int result)
 {
 	note_position(t);
 	fragment_flush(t->fragments);
 	t->stats.abandoned = fragment_abandoned(t->fragments);
-	t->state = TRACE_BROKEN;
-	if (result != PCAP_ERROR_BREAK) {
-		snprintf(t->error, sizeof(t->error), "%s: frame %llu: %s", t->source.name,
-			 (unsigned long long)t->stats.frames + 1, pcap_geterr(t->pcap));
-		return -1;
-	}
-	if (source_shrunk(&t->source, t->stream)) {
-		snprintf(t->error, sizeof(t->error), "%s: frame %llu: the file became shorter while it was read",
-			 t->source.name, (unsigned long long)t->stats.frames + 1);
-		return -1;
-	}
-	t->state = TRACE_ENDED;
-	return 0;
+	t->state = judge_end(t, result);
+	t->taped = t->tape != NULL;
+	t->ending = (struct ending){ .state = t->state, .stats = t->stats };
+	memcpy(t->ending.error, t->error, sizeof(t->error));
+	return t->state == TRACE_ENDED ? 0 : -1;
 }
 
 /* The next frame that the filter shows; libpcap's result. */
@@ -301,6 +345,51 @@ static int next_frame(struct trace_reader *t, struct pcap_pkthdr **h, const u_ch
 	return result;
 }
 
+/* The next frame as it was handed out before. */
+static int from_tape(struct trace_reader *t, struct trace_packet *p)
+{
+	const struct tape_record *r = tape_next(t->tape);
+
+	if (!r) {
+		t->state = t->ending.state;
+		t->stats = t->ending.stats;
+		memcpy(t->error, t->ending.error, sizeof(t->error));
+		return t->state == TRACE_ENDED ? 0 : -1;
+	}
+	*p = r->packet;
+	t->stats.frames = p->frame;
+	t->stats.kinds[p->kind]++;
+	t->stats.completed += p->completed;
+	t->stats.hidden = r->hidden;
+	t->stats.bytes = r->bytes;
+	t->stats.reassembled = r->reassembled;
+	t->stats.abandoned = r->abandoned;
+	return 1;
+}
+
+static void onto_tape(struct trace_reader *t, const struct trace_packet *p)
+{
+	const struct tape_record r = {
+		.packet = *p,
+		.hidden = t->stats.hidden,
+		.bytes = t->stats.bytes,
+		.reassembled = t->stats.reassembled,
+		.abandoned = t->stats.abandoned,
+	};
+
+	tape_keep(t->tape, &r);
+}
+
+/* Where the next datagram goes. */
+static void make_room(struct trace_reader *t)
+{
+	t->room = t->tape ? tape_room(t->tape) : t->datagram;
+	if (LIKELY(t->room))
+		return;
+	keep_nothing(t);
+	t->room = t->datagram;
+}
+
 int trace_next(struct trace_reader *t, struct trace_packet *p)
 {
 	struct pcap_pkthdr *h;
@@ -310,6 +399,8 @@ int trace_next(struct trace_reader *t, struct trace_packet *p)
 
 	if (UNLIKELY(t->state != TRACE_READING))
 		return t->state == TRACE_ENDED ? 0 : -1;
+	if (t->playing)
+		return from_tape(t, p);
 	result = next_frame(t, &h, &data);
 	if (UNLIKELY(result != 1))
 		return finish(t, result);
@@ -319,9 +410,12 @@ int trace_next(struct trace_reader *t, struct trace_packet *p)
 		.left = h->caplen,
 		.cut = h->len > h->caplen ? h->len - h->caplen : 0,
 	};
+	make_room(t);
 	p->kind = t->link->strip(&v);
 	if (p->kind == TRACE_IPV4)
 		p->kind = read_ipv4(t, &v, p);
 	t->stats.kinds[p->kind]++;
+	if (t->tape)
+		onto_tape(t, p);
 	return 1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_trace.c: the reader over whole files: checksums, fragments, filters, numbering, time stamps,
- * standard input, rewinding, damage and messages; and over ../shared/traces where it is present. */
+ * standard input, rewinding, what is kept for a second reading, damage and messages; and over ../shared/traces where it
+ * is present. */
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,6 +20,12 @@ Suite *trace_suite(void);
 #define RECORD_HEADER_LEN 16
 
 static const struct trace_options complete = { .checksums = TRACE_CHECKSUMS_COMPLETE };
+/* Ways to read again: the file, what was kept, and the file after too little could be kept. */
+static const struct trace_options rereadings[] = {
+	{ .checksums = TRACE_CHECKSUMS_COMPLETE },
+	{ .checksums = TRACE_CHECKSUMS_COMPLETE, .keep = UINT64_C(64) << 20 },
+	{ .checksums = TRACE_CHECKSUMS_COMPLETE, .keep = 1 },
+};
 static const uint32_t some_time[2] = { 1700000000, 1 };
 
 static struct trace_reader *open_bytes(const struct bytes *file, const struct trace_options *options)
@@ -235,13 +242,14 @@ START_TEST(test_fragments_in_place)
 		}
 		capture_record(&file, PLAIN, (uint32_t[]){ 10 + (uint32_t)i, 0 }, frame, len, len);
 	}
-	t = open_bytes(&file, &complete);
+	t = open_bytes(&file, &rereadings[_i]);
 	for (unsigned round = 0; round < 2; round++) {
 		for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
 			ck_assert_int_eq(trace_next(t, &p), 1);
 			ck_assert_msg(p.kind == frames[i].want, "frame %zu: %s", i + 1, trace_kind_key(p.kind));
 			ck_assert_uint_eq(p.frame, i + 1);
 			ck_assert_uint_eq(p.time_ns, (10 + i) * NS_PER_S);
+			ck_assert_uint_eq(trace_stats(t)->reassembled, i >= 4);
 			ck_assert_int_eq(p.ip != NULL, p.kind == TRACE_IPV4);
 			if (i != 4)
 				continue;
@@ -313,15 +321,18 @@ START_TEST(test_filter)
 		capture_record(&file, PLAIN, some_time, ip, sizeof(ip), sizeof(ip));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		const struct trace_options options = { .filter = filters[i].filter };
+		const struct trace_options options = { .filter = filters[i].filter, .keep = rereadings[_i].keep };
 		struct trace_reader *t = open_bytes(&file, &options);
 
 		for (unsigned round = 0; round < 2; round++) {
 			struct trace_packet p;
 			uint64_t shown = 0;
 
-			while (trace_next(t, &p) == 1)
+			while (trace_next(t, &p) == 1) {
 				shown |= UINT64_C(1) << (p.frame - 1);
+				ck_assert_uint_eq(trace_stats(t)->hidden,
+						  p.frame - (uint64_t)__builtin_popcountll(shown));
+			}
 			ck_assert_uint_eq(shown, filters[i].shown);
 			ck_assert_uint_eq(trace_stats(t)->frames, 5);
 			ck_assert_int_eq((int)trace_stats(t)->hidden, 5 - __builtin_popcountll(shown));
@@ -447,9 +458,8 @@ static const struct damage_row {
 	{ "half the address space", 16 + 60, 0x7fffffff, "invalid packet capture length" },
 };
 
-START_TEST(test_damage)
+static void check_damage(const struct damage_row *row, const struct trace_options *options)
 {
-	const struct damage_row *row = &damage_rows[_i];
 	char path[32], error[TRACE_ERROR_MAX], prefix[64];
 	struct bytes file = { 0 };
 	struct trace_packet p;
@@ -461,7 +471,7 @@ START_TEST(test_damage)
 	memcpy(file.data + third + 8, &row->caplen, 4);
 	file.len = third + row->keep;
 	capture_write(&file, path);
-	t = trace_open(path, &complete, error);
+	t = trace_open(path, options, error);
 	ck_assert_ptr_nonnull(t);
 	snprintf(prefix, sizeof(prefix), "%s: frame 3: ", path);
 	for (unsigned round = 0; round < 2; round++) {
@@ -481,6 +491,12 @@ START_TEST(test_damage)
 	trace_close(t);
 	unlink(path);
 	bytes_free(&file);
+}
+
+START_TEST(test_damage)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rereadings); i++)
+		check_damage(&damage_rows[_i], &rereadings[i]);
 }
 END_TEST
 
@@ -532,7 +548,7 @@ START_TEST(test_rewind)
 	uint64_t first = 0;
 
 	put_datagrams(&file, BIG_COUNT, BIG_LEN);
-	t = open_bytes(&file, &complete);
+	t = open_bytes(&file, &rereadings[_i]);
 	for (unsigned stop_after = 0; stop_after <= BIG_COUNT + 1; stop_after += 143) {
 		uint64_t sum = 0;
 
@@ -543,7 +559,8 @@ START_TEST(test_rewind)
 		while (trace_next(t, &p) == 1) {
 			for (uint32_t i = 0; i < p.len; i++)
 				sum = sum * 31 + p.ip[i];
-			memset(p.ip, 0xff, p.len); /* it is ours to write to */
+			if (!rereadings[_i].keep)
+				memset(p.ip, 0xff, p.len); /* it is ours to write to */
 		}
 		ck_assert_uint_eq(trace_stats(t)->frames, BIG_COUNT);
 		ck_assert_uint_eq(trace_stats(t)->bytes, file.len);
@@ -553,6 +570,53 @@ START_TEST(test_rewind)
 	}
 	trace_close(t);
 	bytes_free(&file);
+}
+END_TEST
+
+/* A file that is gone when it is to be read again: `keep` bytes for a megabyte and a half of datagrams. */
+START_TEST(test_kept)
+{
+	static const struct kept_row {
+		uint64_t keep;
+		unsigned first; /* frames of the first reading; the file has BIG_COUNT */
+		bool again;	/* they come again */
+	} rows[] = {
+		{ UINT64_C(8) << 20, BIG_COUNT + 1, true },
+		{ UINT64_C(8) << 20, BIG_COUNT, false }, /* nobody has seen the end */
+		{ UINT64_C(2) << 20, BIG_COUNT + 1, true },
+		{ UINT64_C(1) << 20, BIG_COUNT + 1, false },
+		{ 0, BIG_COUNT + 1, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct trace_options options = { .keep = rows[i].keep };
+		char path[32], error[TRACE_ERROR_MAX];
+		struct bytes file = { 0 };
+		struct trace_packet p;
+		struct trace_reader *t;
+
+		put_datagrams(&file, BIG_COUNT, BIG_LEN);
+		capture_write(&file, path);
+		t = trace_open(path, &options, error);
+		ck_assert_ptr_nonnull(t);
+		for (unsigned n = 0; n < rows[i].first; n++)
+			trace_next(t, &p);
+		ck_assert_int_eq(truncate(path, 0), 0);
+		ck_assert_msg((trace_rewind(t) == 0) == rows[i].again, "row %zu: %s", i, trace_error(t));
+		for (unsigned n = 0; n < BIG_COUNT && rows[i].again; n++) {
+			ck_assert_int_eq(trace_next(t, &p), 1);
+			ck_assert_uint_eq(p.frame, n + 1);
+			ck_assert_uint_eq(p.len, BIG_LEN);
+			ck_assert_mem_eq(p.ip,
+					 file.data + FILE_HEADER_LEN + n * (RECORD_HEADER_LEN + BIG_LEN) +
+						 RECORD_HEADER_LEN,
+					 BIG_LEN);
+		}
+		ck_assert_int_eq(trace_next(t, &p), rows[i].again ? 0 : -1);
+		trace_close(t);
+		unlink(path);
+		bytes_free(&file);
+	}
 }
 END_TEST
 
@@ -742,11 +806,12 @@ START_TEST(test_shared_derived)
 END_TEST
 
 /* Every kind is counted once, and a second reading says the same. */
-static void read_twice(const char *path)
+static void read_twice(const char *path, const struct trace_options *options)
 {
 	char error[TRACE_ERROR_MAX];
-	struct trace_reader *t = trace_open(path, &complete, error);
+	struct trace_reader *t = trace_open(path, options, error);
 	struct trace_stats first;
+	uint64_t positions[2] = { 0 };
 
 	ck_assert_msg(t != NULL, "%s", error);
 	for (unsigned round = 0; round < 2; round++) {
@@ -754,6 +819,7 @@ static void read_twice(const char *path)
 		uint64_t sum = 0;
 
 		while (trace_next(t, &p) == 1) {
+			positions[round] += trace_stats(t)->bytes;
 			if (p.kind == TRACE_IPV4)
 				ck_assert_msg(p.len >= 20 && load_be16(p.ip + 2) == p.len, "%s: frame %llu", path,
 					      (unsigned long long)p.frame);
@@ -766,6 +832,7 @@ static void read_twice(const char *path)
 		ck_assert_msg(memcmp(&first, trace_stats(t), sizeof(first)) == 0, "%s: second reading", path);
 		ck_assert_int_eq(trace_rewind(t), 0);
 	}
+	ck_assert_uint_eq(positions[0], positions[1]);
 	trace_close(t);
 }
 
@@ -783,7 +850,8 @@ START_TEST(test_shared_real)
 		if (!strstr(entry->d_name, ".pcap"))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-		read_twice(path);
+		for (size_t i = 0; i < ARRAY_LEN(rereadings); i++)
+			read_twice(path, &rereadings[i]);
 	}
 	closedir(d);
 }
@@ -845,15 +913,16 @@ Suite *trace_suite(void)
 	tcase_add_loop_test(tc, test_checksums, 0, ARRAY_LEN(checksum_rows));
 	tcase_add_test(tc, test_udp_zero_sum);
 	tcase_add_test(tc, test_no_place_for_a_sum);
-	tcase_add_test(tc, test_fragments_in_place);
+	tcase_add_loop_test(tc, test_fragments_in_place, 0, ARRAY_LEN(rereadings));
 	tcase_add_test(tc, test_cut);
-	tcase_add_test(tc, test_filter);
+	tcase_add_loop_test(tc, test_filter, 0, ARRAY_LEN(rereadings));
 	tcase_add_loop_test(tc, test_times, 0, ARRAY_LEN(time_rows));
 	tcase_add_loop_test(tc, test_open_errors, 0, ARRAY_LEN(open_rows));
 	tcase_add_test(tc, test_no_file);
 	tcase_add_loop_test(tc, test_damage, 0, ARRAY_LEN(damage_rows));
 	tcase_add_test(tc, test_shrinking_file);
-	tcase_add_test(tc, test_rewind);
+	tcase_add_loop_test(tc, test_rewind, 0, ARRAY_LEN(rereadings));
+	tcase_add_test(tc, test_kept);
 	tcase_add_test(tc, test_stdin_pipe);
 	tcase_add_test(tc, test_stdin_file);
 	tcase_add_test(tc, test_names);
