@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "interrupt.h"
+#include "miresga/cookie.h"
 #include "miresga/report_live.h"
 
 struct live_cli {
@@ -54,6 +57,16 @@ static int report(const struct cli *cli, const struct live_cli *o, const struct 
 	return EXIT_SUCCESS;
 }
 
+/* This process knows no flow of the one before it: what proved their handshakes must prove nothing to it. */
+static void renew_cookies(struct config *config)
+{
+	uint64_t nonce;
+
+	if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) != sizeof(nonce))
+		nonce = (uint64_t)time(NULL);
+	cookie_key_renew(&config->cookie_key, nonce);
+}
+
 static int live(const struct cli *cli, const struct live_cli *o, const struct config *config,
 		struct live_result *result)
 {
@@ -95,6 +108,7 @@ static int run(const struct cli *cli, const void *opaque)
 		free(config);
 		return cli_failure(cli, "%s", error);
 	}
+	renew_cookies(config);
 	result = calloc(1, sizeof(*result));
 	rc = result ? live(cli, o, config, result) : cli_failure(cli, "out of memory");
 	free(result);

@@ -542,8 +542,7 @@ static void tell_ready(const struct live *l)
 			 live_port_name(l->ports[i]));
 	if (!l->config->has_secret)
 		tell(l, true,
-		     "no secret is configured: anybody can make valid cookies and tags; agent.secret_file names a file "
-		     "with one");
+		     "no secret is configured: anybody can make valid tags; agent.secret_file names a file with one");
 	tell(l, false, "ready: %s on %s; backends on %s", endpoint_format(l->config->vip, vip),
 	     live_port_name(l->client_port), names[0] ? names : live_port_name(l->client_port));
 }

@@ -46,9 +46,10 @@
 #define LINES(bytes) (((bytes) + CACHE_LINE - 1) / CACHE_LINE)
 #define PLACE_SIZE(len) (CACHE_LINE * (LINES(FRAME_HEADROOM + (len)) | 1u))
 #define RING_BLOCK (1u << 20)
-/* Ordinary: what is not larger than the MTU that most have. */
+/* Ordinary: what is not larger than the MTU that most have. The kernel fills the places in turn: where they exceed the
+ * cache, each packet pays for it. These 2 MB hold some milliseconds of packets. */
 #define ORDINARY_MAX 1920u
-#define ORDINARY_FRAMES 4096u
+#define ORDINARY_FRAMES 1024u
 
 #define SEND_MAX 256u
 #define MADE_SIZE (256u << 10)

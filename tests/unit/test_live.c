@@ -152,12 +152,16 @@ START_TEST(reported)
 	r->ran_ns = 2 * NS_PER_S;
 	r->frontends.requests = r->frontends.requests_by_backend[0] = 17;
 	r->sw.drops[DROP_FRAGMENT] = 2;
+	r->frontends.refused[REFUSAL_END_UNKNOWN] = 5;
 	style.out = open_memstream(&text, &len);
 	report_live(&style, c, r);
 	fclose(style.out);
 	ck_assert_ptr_nonnull(strstr(text, "eth7                1,234,567"));
 	ck_assert_ptr_nonnull(strstr(text, "lost: the ring was full"));
 	ck_assert_ptr_nonnull(strstr(text, "web1                             17   requests"));
+	ck_assert_ptr_nonnull(strstr(text, "Refused requests\n"));
+	ck_assert_ptr_nonnull(strstr(text, "end_unknown                       5   request for another backend"));
+	ck_assert_ptr_null(strstr(text, "no_rule"));
 	ck_assert_ptr_nonnull(strstr(text, "fragment"));
 	ck_assert_ptr_nonnull(strstr(text, "Ended after 2.00 s, 17 requests.\n"));
 	ck_assert_ptr_null(strstr(text, "no MAC address"));
@@ -168,6 +172,9 @@ START_TEST(reported)
 	ck_assert_ptr_nonnull(strstr(json, "\"rx_lost\": 3"));
 	ck_assert_ptr_nonnull(strstr(json, "\"no_neighbour\": 0"));
 	ck_assert_ptr_nonnull(strstr(json, "\"web1\": 17"));
+	ck_assert_ptr_nonnull(strstr(json, "\"end_unknown\": 5"));
+	ck_assert_ptr_nonnull(strstr(json, "\"no_rule\": 0"));
+	ck_assert_ptr_nonnull(strstr(json, "\"fragment\": 2"));
 	free(text);
 	free(json);
 	free(c);
