@@ -39,7 +39,7 @@ struct agent;
 struct agent_ops {
 	const char *name;
 	void (*free)(struct agent *a);
-	void (*prefetch)(const struct agent *a, const struct packet *p, bool ingress);
+	void (*prefetch)(const struct agent *a, struct packet *const packets[], uint32_t count, bool ingress);
 	void (*ingress)(struct agent *a, struct packet *p, uint64_t now_ns);
 	void (*egress)(struct agent *a, struct packet *p, uint64_t now_ns);
 	uint64_t (*next_wake)(const struct agent *a);
@@ -62,8 +62,8 @@ typedef struct agent *agent_create_fn(const struct config *config, unsigned inde
 /* The model of config->backends[index]'s agent; NULL if memory is short. */
 struct agent *agent_create(const struct config *config, unsigned index);
 void agent_free(struct agent *a);
-/* For batches: all prefetched first, then all run. Only a hint; the PHV need only be that of the frame, or zero. */
-void agent_prefetch(const struct agent *a, const struct packet *p, bool ingress);
+/* Prefetches the pairs of a batch, at most BATCH_MAX. Only a hint; a PHV need only be that of the frame, or zero. */
+void agent_prefetch(const struct agent *a, struct packet *const packets[], uint32_t count, bool ingress);
 /* From the wire to the server's stack. Fate: FORWARD, or REPLY (map full: the packet has become a RST to the
  * front-end). */
 void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns);

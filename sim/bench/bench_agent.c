@@ -169,8 +169,7 @@ static uint64_t work(void *state, const struct bench *b)
 	struct state *s = state;
 
 	for (unsigned at = 0; at < BENCH_PACKETS; at += b->batch) {
-		for (unsigned i = 0; i < b->batch; i++)
-			agent_prefetch(s->agent, s->frames.packets[at + i], !is_out(b));
+		agent_prefetch(s->agent, &s->frames.packets[at], b->batch, !is_out(b));
 		for (unsigned i = 0; i < b->batch; i++)
 			handle(s->agent, s->frames.packets[at + i], s->now_ns);
 		s->now_ns += NS_PER_US;

@@ -372,8 +372,7 @@ static void run_agent(struct world *w, const struct link *l)
 	bool ingress = l->kind == LINK_TO_WIRE;
 	uint32_t onward = link_backend(w, l->index, ingress ? LINK_TO_STACK : LINK_FROM_WIRE);
 
-	for (uint32_t i = 0; i < w->batch.count; i++)
-		agent_prefetch(a, w->batch.pkt[i], ingress);
+	agent_prefetch(a, w->batch.pkt, w->batch.count, ingress);
 	for (uint32_t i = 0; i < w->batch.count; i++) {
 		struct packet *p = w->batch.pkt[i];
 

@@ -388,18 +388,44 @@ static bool receive(const struct agent_model *a, struct packet *p)
 	return headers_parse(p) == DROP_NONE && p->phv.l4_at;
 }
 
-static void model_prefetch(const struct agent *agent, const struct packet *p, bool ingress)
+/* The pair that the packet may belong to; false if there is none to look for. */
+static bool key_of(const struct agent_model *a, const struct packet *p, bool ingress, struct splice_key *key)
 {
-	const struct agent_model *a = model_of_const(agent);
 	const struct ipv4_hdr *ip = packet_ip(p);
 	const struct tcp_hdr *tcp = packet_tcp(p);
-	struct splice_key key;
 
 	if (p->phv.ip_proto != IP_PROTO_TCP || p->len < (uint32_t)p->phv.l4_at + TCP_HDR_MIN)
-		return;
-	key = ingress ? key_make(endpoint_make(ip->src, tcp->sport), a->address)
-		      : key_make(endpoint_make(ip->dst, tcp->dport), a->address);
-	PREFETCH(&a->entries[*bucket_of(a, &key)]);
+		return false;
+	*key = ingress ? key_make(endpoint_make(ip->src, tcp->sport), a->address)
+		       : key_make(endpoint_make(ip->dst, tcp->dport), a->address);
+	return true;
+}
+
+/* One after the other, so that the waits overlap: the buckets, their first pairs, and behind one that it is not the
+ * next. */
+static void model_prefetch(const struct agent *agent, struct packet *const packets[], uint32_t count, bool ingress)
+{
+	const struct agent_model *a = model_of_const(agent);
+	struct {
+		struct splice_key key;
+		const uint32_t *bucket;
+	} sought[BATCH_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count && n < BATCH_MAX; i++) {
+		if (!key_of(a, packets[i], ingress, &sought[n].key))
+			continue;
+		sought[n].bucket = bucket_of(a, &sought[n].key);
+		PREFETCH(sought[n++].bucket);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		PREFETCH(&a->entries[*sought[i].bucket]);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct entry *first = &a->entries[*sought[i].bucket];
+
+		if (*sought[i].bucket && !key_equal(&first->key, &sought[i].key))
+			PREFETCH(&a->entries[first->chain]);
+	}
 }
 
 static void model_ingress(struct agent *agent, struct packet *p, uint64_t now_ns)

@@ -9,9 +9,9 @@ void agent_free(struct agent *a)
 		a->ops->free(a);
 }
 
-void agent_prefetch(const struct agent *a, const struct packet *p, bool ingress)
+void agent_prefetch(const struct agent *a, struct packet *const packets[], uint32_t count, bool ingress)
 {
-	a->ops->prefetch(a, p, ingress);
+	a->ops->prefetch(a, packets, count, ingress);
 }
 
 BREAKABLE void agent_ingress(struct agent *a, struct packet *p, uint64_t now_ns)

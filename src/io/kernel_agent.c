@@ -340,9 +340,9 @@ static void kernel_egress(struct agent *agent, struct packet *p, uint64_t now_ns
 }
 
 /* The maps are the kernel's: there is nothing to fetch from here. */
-static void kernel_prefetch(const struct agent *agent, const struct packet *p, bool ingress)
+static void kernel_prefetch(const struct agent *agent, struct packet *const packets[], uint32_t count, bool ingress)
 {
-	(void)agent, (void)p, (void)ingress;
+	(void)agent, (void)packets, (void)count, (void)ingress;
 }
 
 static uint64_t kernel_next_wake(const struct agent *agent)

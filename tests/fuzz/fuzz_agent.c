@@ -181,7 +181,7 @@ static void work(struct bench *b, const struct packet *made, bool ingress)
 
 	headers_parse(&asked);
 	p.phv = asked.phv;
-	agent_prefetch(b->agent, &p, ingress);
+	agent_prefetch(b->agent, &(struct packet *){ &p }, 1, ingress);
 	if (ingress)
 		agent_ingress(b->agent, &p, b->now_ns);
 	else

@@ -1221,7 +1221,7 @@ START_TEST(mutated_frames)
 		p.len = len;
 		b.now_ns += prng_below(&r, 1000000);
 		if (headers_parse(&p) == DROP_NONE)
-			agent_prefetch(b.agent, &p, round & 1);
+			agent_prefetch(b.agent, &(struct packet *){ &p }, 1, round & 1);
 		if (round & 1)
 			agent_ingress(b.agent, &p, b.now_ns);
 		else
