@@ -198,7 +198,13 @@ static bool is_smooth_link(const struct config_link *l)
  * refuses the request which carries it (RFC 5961 §5.2). */
 static bool is_overtaking(const struct config_simulation *s)
 {
-	return s->frontend_link.delay_ns > s->client_link.delay_ns + s->backend_link.delay_ns;
+	uint64_t slow = s->frontend_link.rate, fast = UINT64_MAX;
+	const struct config_link *ends[] = { &s->client_link, &s->backend_link };
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		fast = ends[i]->rate ? MIN(fast, ends[i]->rate) : fast;
+	return (slow && slow < fast) || s->frontend_link.delay_ns + s->frontend_cpu.packet_ns >
+						s->client_link.delay_ns + s->backend_link.delay_ns;
 }
 
 /* Is there nothing in the world for which TCP would have to send anything twice? A flow that moves to another pool may

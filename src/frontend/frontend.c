@@ -263,7 +263,8 @@ BREAKABLE void frontend_reply(struct frontend *fe, const struct control_reply *r
 		return;
 	latest = reply->op.serial == f->entry_serial;
 	if (reply->op.kind == CONTROL_ADD && there) {
-		f->entry_seen = f->s_unseen = true;
+		f->s_unseen = true;
+		f->entry_seen |= reply->op.d_index == f->backend;
 		if (latest)
 			f->entry = ENTRY_PRESENT;
 		fe->stats.offloads_effective++;

@@ -29,7 +29,8 @@ void response_begin(struct work *w, struct flow *f, uint32_t first_byte)
 	t->body_left = 0;
 	t->lost = t->begun = false;
 	t->first = t->count = 0;
-	f->entry_seen = f->entry != ENTRY_NONE;
+	/* An entry carries what its own backend sends; another one's, on its way out, carries nothing of this. */
+	f->entry_seen = f->entry != ENTRY_NONE && f->entry_backend == f->backend;
 }
 
 void response_release_buffer(struct work *w, struct flow *f)
