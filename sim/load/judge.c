@@ -159,12 +159,21 @@ static bool is_lossless(const struct sim *sim)
 	return true;
 }
 
-/* Agents reap silent pairs, and none has one of this client. */
-static bool is_pair_let_go(const struct sim *sim, const struct client *c)
+/* The front-end has let a silent flow go. It may be silent while its ends wait for a retransmission; where nothing is
+ * lost it has no cause to be. */
+static bool is_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
+{
+	return c->let_go && (!is_lossless(sim) || fault_touches(sim, c->started_ns, now_ns));
+}
+
+/* As above, by agents: they have reaped silent pairs, none has one of this client, and it was silent for so long. */
+static bool is_pair_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
 {
 	uint64_t reaped = 0;
 	uint32_t delta;
 
+	if (now_ns - c->progress_ns < sim->config->timeouts.established_ns)
+		return false;
 	for (unsigned i = 0; i < sim->config->backend_count; i++) {
 		const struct agent *a = world_agent(sim->world, i);
 
@@ -172,15 +181,7 @@ static bool is_pair_let_go(const struct sim *sim, const struct client *c)
 			return false;
 		reaped += agent_stats(a)->removed_idle;
 	}
-	return reaped > 0;
-}
-
-/* The front-end or the agent has let a silent connection go. It may be silent while its ends wait for a retransmission;
- * where nothing is lost it has no cause to be. */
-static bool is_let_go(const struct sim *sim, const struct client *c, uint64_t now_ns)
-{
-	return (c->let_go || is_pair_let_go(sim, c)) &&
-	       (!is_lossless(sim) || fault_touches(sim, c->started_ns, now_ns));
+	return reaped > 0 && (!is_lossless(sim) || fault_touches(sim, c->started_ns, now_ns));
 }
 
 /* What is longer than this may outlast a retransmission timer, at six passages of links before the first answer. */
@@ -222,10 +223,15 @@ static bool is_smooth(const struct sim *sim)
 	       s->server_cpu.packet_ns + s->server_cpu.kib_ns <= SMOOTH_CORE_NS;
 }
 
-/* Since it last got something, a packet of its own was lost: whoever sent it may double his waiting again and again. */
-static bool is_waiting(const struct client *c)
+/* What a sender waits before he repeats something for the first time, and the second. */
+#define FIRST_TIMEOUTS_NS (4 * NS_PER_S)
+
+/* Since it last got something, a packet of its own was lost: whoever sent it doubles his waiting each time. That is
+ * no excuse for a silence which has become longer than this makes it. */
+static bool is_waiting(const struct client *c, uint64_t now_ns)
 {
-	return c->lost_ns > 0 && c->lost_ns >= c->progress_ns;
+	return c->lost_ns > 0 && c->lost_ns >= c->progress_ns &&
+	       now_ns - c->lost_ns <= 2 * (c->lost_ns - c->progress_ns) + FIRST_TIMEOUTS_NS;
 }
 
 static const char *why_refused(const struct client *c)
@@ -236,8 +242,9 @@ static const char *why_refused(const struct client *c)
 /* May a connection stand still for so long? */
 static bool may_hang(const struct sim *sim, const struct client *c, uint64_t now_ns)
 {
-	return c->refusal || is_let_go(sim, c, now_ns) || fault_stalls(sim, c->started_ns, now_ns) ||
-	       is_unheard_reset(sim, c) || c->misled || is_waiting(c) || is_rough(sim);
+	return c->refusal || is_let_go(sim, c, now_ns) || is_pair_let_go(sim, c, now_ns) ||
+	       fault_stalls(sim, c->started_ns, now_ns) || is_unheard_reset(sim, c) || c->misled ||
+	       is_waiting(c, now_ns) || is_rough(sim);
 }
 
 void judge_given_up(struct sim *sim, const struct serving *s, uint64_t now_ns)

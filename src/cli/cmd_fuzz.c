@@ -449,9 +449,12 @@ static int prepare(struct fuzz *f)
 	if (!o->seeds)
 		return cli_usage_error(f->cli, "no seeds given, as in\n  miresga fuzz --seeds 1..2000");
 	if (!parse_seeds(o->seeds, &f->first, &f->last))
-		return cli_usage_error(f->cli, "--seeds: '%s' is no range of seeds, as 1..2000", o->seeds);
+		return cli_usage_error(f->cli, "--seeds: '%s' is no range of seeds below 2^64 - 1, as 1..2000",
+				       o->seeds);
 	if (o->budget && config_parse_duration(o->budget, &f->budget_ns, error, sizeof(error)))
 		return cli_usage_error(f->cli, "--budget: %s", error);
+	if (o->budget && !f->budget_ns)
+		return cli_usage_error(f->cli, "--budget: '%s' is no time to run anything in", o->budget);
 	config_defaults(f->drawn);
 	if (add_quirks(o, f->drawn, error))
 		return cli_usage_error(f->cli, "--quirk: %s", error);

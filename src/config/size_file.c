@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* size_file.c: reads the file of an empirical size distribution. It is read twice: when the
  * configuration is checked, for the message, and when a run begins, for the numbers. Refuses what
- * is no number, what is above BODY_MAX, an empty file, and more than SIZE_FILE_ENTRIES_MAX sizes. */
+ * is no number, what is above BODY_MAX, an empty file, more than SIZE_FILE_ENTRIES_MAX sizes, and
+ * whatever is no regular file, or so long that reading it would take for ever. */
 #include "miresga/size_file.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "miresga/config.h"
 
-#define LINE_MAX_CHARS 256
+#define LINE_MAX_CHARS 255
+#define FILE_MAX_BYTES (64 << 20)
 
 static int compare(const void *a, const void *b)
 {
@@ -71,24 +76,39 @@ struct place {
 	unsigned line, column;
 };
 
+/* Takes in one line of `len` characters. */
+static const char *take_line(struct sizes_read *r, char *line, size_t len, unsigned *column)
+{
+	const char *nul = memchr(line, '\0', len);
+	uint64_t size;
+	int sizes;
+
+	if (nul) {
+		*column = (unsigned)(nul - line) + 1;
+		return "a NUL character";
+	}
+	if (len > LINE_MAX_CHARS) {
+		*column = LINE_MAX_CHARS + 1;
+		return "the line is too long";
+	}
+	sizes = line_read(line, &size, column);
+	if (sizes < 0)
+		return "expected a number of bytes, at most 64 GiB";
+	return sizes > 0 ? add(r, size) : NULL;
+}
+
 static const char *read_lines(FILE *f, struct sizes_read *r, struct place *at)
 {
-	char text[LINE_MAX_CHARS];
 	const char *why = NULL;
-	uint64_t size;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
 
-	while (!why && fgets(text, sizeof(text), f)) {
-		bool too_long = strlen(text) == sizeof(text) - 1;
-		int sizes = too_long ? -1 : line_read(text, &size, &at->column);
-
+	while (!why && (len = getline(&line, &room, f)) >= 0) {
 		at->line++;
-		if (too_long)
-			at->column = LINE_MAX_CHARS;
-		if (sizes < 0)
-			why = too_long ? "the line is too long" : "expected a number of bytes, at most 64 GiB";
-		else if (sizes > 0)
-			why = add(r, size);
+		why = take_line(r, line, (size_t)len, &at->column);
 	}
+	free(line);
 	if (why)
 		return why;
 	*at = (struct place){ 0 };
@@ -97,16 +117,38 @@ static const char *read_lines(FILE *f, struct sizes_read *r, struct place *at)
 	return r->count ? NULL : "holds no size: a number of bytes on every line";
 }
 
+/* NULL, and why: neither a device nor a pipe, which might never end. */
+static FILE *open_file(const char *path, const char **why)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE *f;
+
+	if (fd < 0 || fstat(fd, &st))
+		*why = strerror(errno);
+	else if (!S_ISREG(st.st_mode))
+		*why = S_ISDIR(st.st_mode) ? strerror(EISDIR) : "is no regular file";
+	else if (st.st_size > FILE_MAX_BYTES)
+		*why = "is longer than 64 MiB";
+	else if ((f = fdopen(fd, "r")))
+		return f;
+	else
+		*why = strerror(errno);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 uint64_t *size_file_read(const char *path, uint32_t *count, char error[SIZE_FILE_ERROR_MAX])
 {
 	struct sizes_read r = { .sizes = NULL };
-	FILE *f = fopen(path, "r");
 	struct place at = { 0 };
 	char place[32] = "";
 	const char *why;
+	FILE *f = open_file(path, &why);
 
 	if (!f) {
-		snprintf(error, SIZE_FILE_ERROR_MAX, "%s: %s", path, strerror(errno));
+		snprintf(error, SIZE_FILE_ERROR_MAX, "%s: %s", path, why);
 		return NULL;
 	}
 	why = read_lines(f, &r, &at);

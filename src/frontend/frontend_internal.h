@@ -180,9 +180,10 @@ bool response_end_known(const struct flow *f, uint32_t *end);
 /* splice.c */
 /* Of the packet at hand, when it came. */
 bool checksum_ok(struct work *w);
-/* False, and the packet is dropped, if it is damaged and the front-end would act on what it says: SYN, FIN and RST, and
- * anything while it holds bytes or a flow is not merely carried. What is carried its receiver judges. */
-bool packet_believed(struct work *w, const struct flow *f);
+/* False, and the packet is dropped, if it is damaged and the front-end would act on what it says: SYN, FIN and RST, an
+ * ACK beyond `acked`, bytes beyond a gap behind `next`, timestamps, and anything while it holds bytes or a flow is not
+ * merely carried. What is carried its receiver judges. */
+bool packet_believed(struct work *w, const struct flow *f, uint32_t next, uint32_t acked);
 /* Rewrites the packet at hand and sends it on. */
 void forward_to_backend(struct work *w, struct flow *f);
 /* The same for a segment without bytes, whose number must not lie beyond what the backend was sent. */

@@ -274,7 +274,7 @@ void inbound_packet(struct work *w)
 	f = flow_open(w);
 	if (!f)
 		return;
-	if (!packet_believed(w, f)) {
+	if (!packet_believed(w, f, f->c_nxt, f->c_ack)) {
 		flow_settle(w, f);
 		return;
 	}

@@ -147,7 +147,7 @@ void outbound_packet(struct work *w, unsigned backend)
 			untouched(w);
 		return;
 	}
-	if (!packet_believed(w, f))
+	if (!packet_believed(w, f, f->s_nxt, f->c_una))
 		return;
 	if (f->state == FSM_BACKEND_SYN) {
 		outbound_connecting(w, f);

@@ -18,11 +18,13 @@ bool checksum_ok(struct work *w)
 	return w->verdict == CHECKSUM_RIGHT;
 }
 
-bool packet_believed(struct work *w, const struct flow *f)
+bool packet_believed(struct work *w, const struct flow *f, uint32_t next, uint32_t acked)
 {
-	bool carried = (f->state == FSM_COMPLETE || f->state == FSM_OFFLOADED) && !f->buffer;
+	const struct phv *v = &w->packet->phv;
+	bool carried = (f->state == FSM_COMPLETE || f->state == FSM_OFFLOADED) && !f->buffer && !f->has_timestamps;
+	bool news = v->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST) || seq_gt(v->seq, next) || seq_gt(v->ack, acked);
 
-	if ((carried && !(w->packet->phv.tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))) || checksum_ok(w))
+	if ((carried && !news) || checksum_ok(w))
 		return true;
 	packet_drop(w->packet, DROP_BAD_CHECKSUM);
 	return false;

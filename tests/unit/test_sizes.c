@@ -239,6 +239,8 @@ START_TEST(bad_file)
 	ck_assert_str_eq(&error[strlen(path)], bad_files[_i].error);
 	ck_assert_ptr_null(size_file_read("/", &count, error));
 	ck_assert_str_eq(error, "/: Is a directory");
+	ck_assert_ptr_null(size_file_read("/dev/zero", &count, error));
+	ck_assert_str_eq(error, "/dev/zero: is no regular file");
 	ck_assert_ptr_null(size_file_read("/nonexistent/sizes", &count, error));
 	ck_assert_str_eq(error, "/nonexistent/sizes: No such file or directory");
 }
