@@ -8,6 +8,7 @@
 #   BUILD=DIR      another build directory
 #   EXTRA_CFLAGS=  appended to the flags
 #   BPF=0          without the kernel's agent: no clang, bpftool or libbpf needed
+#   LIBXDP=0       without libxdp, also where it is installed: the agent joins no dispatcher
 #   V=1            print whole command lines
 #   SUITE=NAME     with check or sanitize: one test suite alone (libcheck's CK_RUN_SUITE works too)
 
@@ -37,6 +38,7 @@ LLHTTP_SOURCE ?= /usr/share/llhttp
 LLHTTP_INCLUDE ?= /usr/share/include
 
 BPF ?= 1
+LIBXDP ?= 1
 WITH_BPF = $(filter-out 0,$(BPF))
 BPF_CLANG ?= clang
 # Debian has it where only root looks.
@@ -82,7 +84,11 @@ LDFLAGS_ALL = $(filter -fsanitize=%,$(MODE)) $(LDFLAGS)
 once = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags libpcap yaml-0.1 jansson))
 PKG_LIBS = $(call once,PKG_LIBS,$(shell $(PKG_CONFIG) --libs libpcap yaml-0.1 jansson))
-BPF_LIBS = $(if $(WITH_BPF),$(call once,BPF_LIBS_FOUND,$(shell $(PKG_CONFIG) --libs libbpf)))
+BPF_LIBS = $(if $(WITH_BPF),$(LIBXDP_LIBS) $(call once,BPF_LIBS_FOUND,$(shell $(PKG_CONFIG) --libs libbpf)))
+# Optional. From its archive, which carries the dispatcher, so that a host needs no libxdp for this one program.
+LIBXDP_LIBS = $(if $(and $(WITH_BPF),$(filter-out 0,$(LIBXDP))),$(call once,LIBXDP_LIBS_FOUND,$(shell \
+	$(PKG_CONFIG) --exists 'libxdp >= 1.3' && { d=$$($(PKG_CONFIG) --variable=libdir libxdp); \
+	[ -e "$$d/libxdp.a" ] && echo "$$d/libxdp.a" || $(PKG_CONFIG) --libs libxdp; })))
 CHECK_CFLAGS = $(call once,CHECK_CFLAGS,$(shell $(PKG_CONFIG) --cflags check))
 CHECK_LIBS = $(call once,CHECK_LIBS,$(shell $(PKG_CONFIG) --libs check))
 
@@ -143,7 +149,7 @@ DEPS = CC='$(CC)' BPF_CLANG='$(BPF_CLANG)' BPFTOOL='$(BPFTOOL)' LLHTTP_SOURCE='$
        LLHTTP_INCLUDE='$(LLHTTP_INCLUDE)' tools/deps.sh
 .PHONY: deps
 deps:					## install the packages that the build needs (apt-get)
-	@$(DEPS) build $(if $(WITH_BPF),bpf)
+	@$(DEPS) build $(if $(WITH_BPF),bpf $(if $(filter-out 0,$(LIBXDP)),xdp))
 
 .PHONY: lab
 lab: $(BIN)				## real packets: curl, nginx and the agents in network namespaces (root)
@@ -273,6 +279,12 @@ $(BPF_DIR)/agent.bpf.o: src/bpf/agent.bpf.c | have-packages
 		-ffreestanding -Iinclude -idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c -o $@ $<
 $(BPF_DIR)/agent.skel.h: $(BPF_DIR)/agent.bpf.o
 	$(call quietly,GEN,$@) $(BPFTOOL) gen skeleton $< name agent_bpf > $@
+# Made anew when libxdp has come or gone; the rest of the program does not know it.
+$(OBJ)/libxdp: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBXDP_LIBS)' | cmp -s - $@ || echo '$(LIBXDP_LIBS)' > $@
+$(OBJ)/src/io/agent_dispatcher.o: CPPFLAGS_ROOM = $(PKG_CFLAGS) $(if $(LIBXDP_LIBS),-DMIRESGA_LIBXDP)
+$(OBJ)/src/io/agent_dispatcher.o: $(OBJ)/libxdp
 $(OBJ)/src/io/agent_object.o: CPPFLAGS_ROOM = $(PKG_CFLAGS) -isystem $(BPF_DIR)
 $(OBJ)/src/io/agent_object.o: $(if $(WITH_BPF),$(BPF_DIR)/agent.skel.h)
 

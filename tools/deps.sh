@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # deps.sh [--check] GROUP...: finds what is missing of the packages that a group needs and
-# installs it through apt-get, after printing the command. GROUP: build, bpf, test, lab,
-# versus (what tests/lab/compare compares with), tidy.
+# installs it through apt-get, after printing the command. GROUP: build, bpf, xdp (optional:
+# libxdp, for the agent to join its dispatcher), test, lab, versus (what tests/lab/compare compares with), tidy.
 # --check only says what is missing. Where there is no apt-get, the list is printed and that is all.
 set -euo pipefail
 
@@ -23,6 +23,8 @@ table() {
 	bpf   command BPFTOOL                 bpftool
 	bpf   header  bpf/libbpf.h            libbpf-dev
 	bpf   header  libelf.h                libelf-dev
+	xdp   header  xdp/libxdp.h            libxdp-dev
+	test  command xdp-loader              xdp-tools
 	test  command tshark                  tshark
 	test  command python3                 python3
 	test  command gdb                     gdb
@@ -103,9 +105,9 @@ if [ "${1:-}" = --check ]; then
 fi
 for group in "${@:-none}"; do
 	case $group in
-	build | bpf | test | lab | versus | tidy) ;;
+	build | bpf | xdp | test | lab | versus | tidy) ;;
 	*)
-		echo "usage: tools/deps.sh [--check] build|bpf|test|lab|versus|tidy..." >&2
+		echo "usage: tools/deps.sh [--check] build|bpf|xdp|test|lab|versus|tidy..." >&2
 		exit 2
 		;;
 	esac

@@ -44,6 +44,7 @@ struct agent_attached {
 	bool upgraded;	/* the interface had an agent: its flows live on */
 	unsigned ended; /* connections that were ended */
 	enum agent_ingress_hook ingress;
+	bool dispatched; /* ingress is in libxdp's dispatcher, beside others */
 	enum agent_egress_hook egress;
 };
 
@@ -63,8 +64,9 @@ struct agent_status {
 	char interface[AGENT_INTERFACE_MAX];
 	bool gone; /* the interface that it was attached to is no more */
 	enum agent_ingress_hook ingress;
+	bool dispatched; /* ingress is in libxdp's dispatcher, beside others */
 	enum agent_egress_hook egress;
-	struct agent_program programs[2]; /* ingress, egress */
+	struct agent_program programs[2]; /* ingress, egress; the kernel does not count one in a dispatcher */
 	struct agent_stats stats;	  /* entries_peak stays 0 */
 	uint64_t gave_way;		  /* ended pairs that were removed for new ones, in a full map */
 	uint64_t refused_failed;	  /* special SYNs whose pair the kernel did not make, though there was room */

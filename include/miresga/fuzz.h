@@ -24,8 +24,8 @@ struct fuzz_shrink {
 	void *ctx;
 	const volatile int *stop; /* NULL: never */
 };
-/* Makes a world that fails smaller as long as it still does: fewer faults, flows, links' mischief, parts. *c becomes the
- * smallest found. Returns how many worlds were run. */
+/* Makes a world that fails smaller as long as it still does: fewer faults, flows, links' mischief, parts. *c becomes
+ * the smallest found. Returns how many worlds were run. */
 unsigned fuzz_shrink(struct config *c, const struct fuzz_shrink *how);
 
 #endif

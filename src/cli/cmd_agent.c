@@ -76,6 +76,11 @@ static const char *const egress_names[] = {
 	[AGENT_EGRESS_CLSACT] = "clsact",
 };
 
+static const char *beside(bool dispatched)
+{
+	return dispatched ? ", in libxdp's dispatcher" : "";
+}
+
 static void note(void *ctx, const char *text)
 {
 	(void)ctx;
@@ -124,13 +129,14 @@ static int attach(struct work *w, const char *interface)
 	if (rc != EXIT_SUCCESS)
 		return rc;
 	if (w->cli->globals.json)
-		return print_json(w, json_pack("{s:s, s:s, s:b, s:s, s:s, s:I}", "schema", "miresga.agent/1",
+		return print_json(w, json_pack("{s:s, s:s, s:b, s:s, s:b, s:s, s:I}", "schema", "miresga.agent/1",
 					       "interface", interface, "upgraded", done.upgraded, "xdp",
-					       ingress_names[done.ingress], "tc", egress_names[done.egress],
-					       "connections_ended", (json_int_t)done.ended));
+					       ingress_names[done.ingress], "dispatcher", done.dispatched, "tc",
+					       egress_names[done.egress], "connections_ended", (json_int_t)done.ended));
 	if (!w->cli->globals.quiet)
-		printf("%s: agent %s (XDP %s, TC %s)\n", interface, done.upgraded ? "upgraded, flows kept" : "attached",
-		       ingress_names[done.ingress], egress_names[done.egress]);
+		printf("%s: agent %s (XDP %s%s, TC %s)\n", interface,
+		       done.upgraded ? "upgraded, flows kept" : "attached", ingress_names[done.ingress],
+		       beside(done.dispatched), egress_names[done.egress]);
 	return EXIT_SUCCESS;
 }
 
@@ -184,7 +190,7 @@ static uint64_t counter_of(const struct agent_status *s, const struct agent_coun
 	return value;
 }
 
-static void print_program(const char *what, const struct agent_program *p)
+static void print_program(const char *what, const struct agent_program *p, bool dispatched)
 {
 	char per[TEXT_NUMBER_MAX], runs[TEXT_NUMBER_MAX];
 
@@ -192,7 +198,9 @@ static void print_program(const char *what, const struct agent_program *p)
 		printf("  %-34s%s, over %s packets\n", what, text_duration(p->run_ns / p->runs, per),
 		       text_count(p->runs, runs));
 	else
-		printf("  %-34snot counted (sysctl kernel.bpf_stats_enabled=1)\n", what);
+		printf("  %-34snot counted (%s)\n", what,
+		       dispatched ? "the kernel counts the dispatcher as a whole"
+				  : "sysctl kernel.bpf_stats_enabled=1");
 }
 
 static void print_status(const struct work *w, const struct agent_status *s)
@@ -205,8 +213,8 @@ static void print_status(const struct work *w, const struct agent_status *s)
 		       s->interface, s->interface);
 		return;
 	}
-	printf("%s: XDP %s, TC %s, port%s", s->interface, ingress_names[s->ingress], egress_names[s->egress],
-	       s->port_count == 1 ? "" : "s");
+	printf("%s: XDP %s%s, TC %s, port%s", s->interface, ingress_names[s->ingress], beside(s->dispatched),
+	       egress_names[s->egress], s->port_count == 1 ? "" : "s");
 	for (unsigned i = 0; i < s->port_count; i++)
 		printf("%s %u", i ? "," : "", s->ports[i]);
 	printf("\n  %-34s%s of %s (%s), %u of them ended\n", "pairs", text_count(s->stats.entries, n),
@@ -219,8 +227,8 @@ static void print_status(const struct work *w, const struct agent_status *s)
 		if (value || w->cli->globals.verbose)
 			printf("  %-34s%s\n", agent_counters[i].text, text_count(value, n));
 	}
-	print_program("time per packet in", &s->programs[0]);
-	print_program("time per packet out", &s->programs[1]);
+	print_program("time per packet in", &s->programs[0], s->dispatched);
+	print_program("time per packet out", &s->programs[1], false);
 }
 
 static json_t *program_json(const struct agent_program *p)
@@ -238,11 +246,12 @@ static json_t *status_json(const struct agent_status *s)
 	for (size_t i = 0; i < ARRAY_LEN(agent_counters); i++)
 		json_object_set_new(books, agent_counters[i].key,
 				    json_integer((json_int_t)counter_of(s, &agent_counters[i])));
-	return json_pack("{s:s, s:b, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "interface", s->interface, "gone",
-			 s->gone, "xdp", ingress_names[s->ingress], "tc", egress_names[s->egress], "ports", ports,
-			 "entries", (json_int_t)s->stats.entries, "ended", (json_int_t)s->ended, "entries_max",
-			 (json_int_t)s->entries_max, "counters", books, "ingress_program",
-			 program_json(&s->programs[0]), "egress_program", program_json(&s->programs[1]));
+	return json_pack("{s:s, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "interface", s->interface,
+			 "gone", s->gone, "xdp", ingress_names[s->ingress], "dispatcher", s->dispatched, "tc",
+			 egress_names[s->egress], "ports", ports, "entries", (json_int_t)s->stats.entries, "ended",
+			 (json_int_t)s->ended, "entries_max", (json_int_t)s->entries_max, "counters", books,
+			 "ingress_program", program_json(&s->programs[0]), "egress_program",
+			 program_json(&s->programs[1]));
 }
 
 /* Of one interface, or of all that have an agent. */

@@ -13,7 +13,10 @@ static const struct item actions[] = {
 	  "Loads the programs and puts them on the interface: XDP for what comes in, native if the driver can, else "
 	  "generic (slower; a note says so); TC for what goes out, by TCX if the kernel has it (6.6), else as a filter "
 	  "of "
-	  "clsact. Where an agent is attached already, the programs are replaced in place: its flows live on, and the "
+	  "clsact. Where libxdp's dispatcher has the interface (xdp-loader, xdp-filter), the XDP program joins what is "
+	  "in "
+	  "there, with priority 60. Where an agent is attached already, the programs are replaced in place: its flows "
+	  "live on, and the "
 	  "hooks stay what they are. The ports are `agent.ports` of the file, the secret is that of "
 	  "`agent.secret_file`. A first attachment ends connections of the ports that are there already, which might "
 	  "be "
@@ -33,14 +36,20 @@ static const struct item files[] = {
 	{ "/sys/fs/bpf/miresga/IFACE@NUMBER/",
 	  "Maps and links of the agent of that interface, in the network namespace of that number. As long as they are "
 	  "there the agent works; no process is needed." },
+	{ "/sys/fs/bpf/xdp/", "libxdp's own: dispatchers and what is in them, the agent's program included. "
+			      "LIBXDP_BPFFS in the environment "
+			      "names another BPF file system." },
 };
 
 static const struct item diagnostics[] = {
 	{ "is no BPF file system",
 	  "`mount -t bpf bpf /sys/fs/bpf`. `ip netns exec` hides it: `nsenter --net=/run/netns/NAME` does not." },
 	{ "has an XDP program already",
-	  "XDP runs one program on an interface. The one that is there stays; the message says how it is taken off. "
-	  "libxdp's dispatcher is one as well: `xdp-loader unload IFACE --all`." },
+	  "XDP runs one program on an interface. The one that is there stays; the message says how it is taken off." },
+	{ "has libxdp's dispatcher",
+	  "The agent would join it, but cannot: this miresga was built without libxdp, or what is in the dispatcher "
+	  "cannot be read, because a newer libxdp made it, or because its pins are not below /sys/fs/bpf, or where "
+	  "LIBXDP_BPFFS says. `xdp-loader unload IFACE --all` takes it off." },
 	{ "connections that the agent does not shift could not be ended",
 	  "The kernel lacks CONFIG_INET_DIAG_DESTROY. Restart the server: its clients might take bytes for others." },
 	{ "the driver takes no native XDP",

@@ -2,9 +2,10 @@
 /* agent_attach.c: puts the agent on a host's interface and takes it off again (agent_attach.h).
  *
  * Attaching: the object is opened; maps that are pinned already are taken over, if they have the shape that the
- * new programs expect; the programs are loaded, settings and services written; then egress is attached, and ingress
- * last, since it is ingress that announces flows. Whatever is there already is updated in place, so attaching twice
- * upgrades, and attaching after an attempt that was killed half-way completes it.
+ * new programs expect; the programs are loaded, settings written; egress is attached, then ingress, unless it got into
+ * a dispatcher while it was loaded; services come last, since without them no flow is announced. Whatever is there
+ * already is updated in place, so attaching twice upgrades, and attaching after an attempt that was killed half-way
+ * completes it.
  *
  * Invariants: no process is needed once attached: maps and links are pinned, a timer sweeps. A first attachment
  * that fails leaves nothing; an upgrade that fails leaves what was there, or has both programs working on the same
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include "../agent/agent_maps.h"
+#include "agent_dispatcher.h"
 #include "agent_hook.h"
 #include "agent_sockets.h"
 
@@ -171,11 +173,28 @@ static int settings_write(const struct agent_place *place, const struct agent_ob
 	agent_settings_make(&settings, config);
 	error = bpf_map_update_elem(bpf_map__fd(object->maps[AGENT_MAP_SETTINGS]), &zero, &settings, BPF_ANY) ? -errno
 													      : 0;
-	if (!error)
-		error = services_write(object, config);
 	if (error)
 		return agent_refuse(place, "the agent's settings cannot be written: %s", strerror(-error));
 	return 0;
+}
+
+/* Loads the object for the way that its ingress program will go. */
+static int load(const struct agent_place *place, struct agent_object *object, enum agent_ingress_way way)
+{
+	char log[AGENT_LOG_MAX];
+	int error, dispatcher = -1;
+
+	if (way == AGENT_INGRESS_JOIN)
+		return agent_dispatcher_join(place, object);
+	if (way == AGENT_INGRESS_RENEW) {
+		dispatcher = agent_dispatcher_fit(place, object);
+		if (dispatcher < 0)
+			return -1;
+	}
+	error = agent_object_load(object, log);
+	if (dispatcher >= 0)
+		close(dispatcher);
+	return error ? load_failed(place, -error, log) : 0;
 }
 
 static void connections_note(const struct agent_place *place, int error)
@@ -210,18 +229,14 @@ static void connections_end(const struct agent_place *place, const struct agent_
 }
 
 static int attach_object(const struct agent_place *place, const struct agent_attach_options *options,
-			 struct agent_object *object, struct agent_attached *done)
+			 enum agent_ingress_way way, struct agent_object *object, struct agent_attached *done)
 {
-	char log[AGENT_LOG_MAX];
-	int error = agent_object_open(object, options->config->agent.entries_max, false);
+	int error = agent_object_open(object, options->config->agent.entries_max, false), program;
 
 	if (error)
 		return load_failed(place, -error, "");
-	if (maps_reuse(place, object))
+	if (maps_reuse(place, object) || load(place, object, way))
 		return -1;
-	error = agent_object_load(object, log);
-	if (error)
-		return load_failed(place, -error, log);
 	if (settings_write(place, object, options->config) || maps_pin(place, object))
 		return -1;
 	error = agent_object_start(object);
@@ -230,8 +245,19 @@ static int attach_object(const struct agent_place *place, const struct agent_att
 				    strerror(-error), error == -ENOMEM ? "; try again" : "");
 	if (agent_egress_attach(place, bpf_program__fd(object->egress), options->clsact, &done->egress))
 		return -1;
-	if (agent_ingress_attach(place, bpf_program__fd(object->ingress), options->generic, &done->ingress))
+	if (agent_ingress_attach(place, way, bpf_program__fd(object->ingress), options->generic))
 		return -1;
+	done->ingress = agent_ingress_find(place, &program, &done->dispatched);
+	if (program >= 0)
+		close(program);
+	if (done->ingress == AGENT_INGRESS_NONE)
+		return agent_refuse(place,
+				    "%s: the XDP program was put there and is gone: somebody else changes the hook; "
+				    "try again",
+				    place->interface);
+	error = services_write(object, options->config);
+	if (error)
+		return agent_refuse(place, "the agent's ports cannot be written: %s", strerror(-error));
 	connections_end(place, object, options, done);
 	return 0;
 }
@@ -256,7 +282,8 @@ static void pairs_end(const struct agent_place *place)
 static int take_off(const struct agent_place *place)
 {
 	pairs_end(place);
-	agent_ingress_detach(place);
+	if (agent_ingress_detach(place))
+		return -1;
 	agent_egress_detach(place);
 	return agent_place_remove(place);
 }
@@ -264,8 +291,9 @@ static int take_off(const struct agent_place *place)
 /* Is anything of ours on the interface? Links of one that has gone are on none. */
 static bool is_attached(const struct agent_place *place)
 {
+	bool dispatched;
 	int programs[2];
-	bool ingress = agent_ingress_find(place, &programs[0]) != AGENT_INGRESS_NONE;
+	bool ingress = agent_ingress_find(place, &programs[0], &dispatched) != AGENT_INGRESS_NONE;
 	bool egress = agent_egress_find(place, &programs[1]) != AGENT_EGRESS_NONE;
 
 	for (unsigned i = 0; i < 2; i++)
@@ -289,18 +317,19 @@ int agent_attach(const struct agent_host *host, const struct agent_attach_option
 {
 	libbpf_print_fn_t print = libbpf_set_print(NULL);
 	struct agent_object object = { .object = NULL };
+	enum agent_ingress_way way;
 	struct agent_place place;
 	int rc = place_with_interface(&place, host, options->interface, error);
 
 	*done = (struct agent_attached){ .upgraded = rc == 0 && is_attached(&place) };
 	if (rc == 0 && !done->upgraded && agent_place_exists(&place))
 		rc = take_off(&place); /* of an interface of that name that is no more */
-	if (rc == 0 && !done->upgraded)
-		rc = agent_ingress_check(&place);
+	if (rc == 0)
+		rc = agent_ingress_ask(&place, &way);
 	if (rc == 0)
 		rc = agent_place_make(&place);
 	if (rc == 0) {
-		rc = attach_object(&place, options, &object, done);
+		rc = attach_object(&place, options, way, &object, done);
 		agent_object_close(&object);
 		if (rc && !done->upgraded) {
 			char kept[AGENT_ATTACH_ERROR_MAX];
@@ -424,7 +453,7 @@ int agent_status_read(const struct agent_host *host, const char *interface, stru
 	if (place_with_agent(&place, host, interface, error))
 		return -1;
 	memcpy(out->interface, place.interface, sizeof(out->interface));
-	out->ingress = agent_ingress_find(&place, &programs[0]);
+	out->ingress = agent_ingress_find(&place, &programs[0], &out->dispatched);
 	out->egress = agent_egress_find(&place, &programs[1]);
 	out->gone = !out->ingress && !out->egress;
 	for (unsigned i = 0; i < 2; i++)

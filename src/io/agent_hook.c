@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* agent_hook.c: the agent's programs on an interface's hooks (agent_hook.h).
  *
- * Ingress is an XDP link: native where the driver can, else generic. XDP has one place: where somebody else's
- * program has it, that one stays and we refuse.
+ * Ingress is an XDP link: native where the driver can, else generic. XDP has one place. Where libxdp's dispatcher has
+ * it, ours joins those that are in there (agent_dispatcher.h); where any other program has it, that one stays and we
+ * refuse.
  *
  * Egress is a TCX link (Linux 6.6), which any number of programs can have. Before, it is a filter of clsact with a
  * priority and handle of its own; clsact is made if it is not there, and taken away if it was made here and
@@ -13,6 +14,8 @@
 #include "agent_hook.h"
 
 #ifdef MIRESGA_BPF
+
+#include "agent_dispatcher.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -143,36 +146,81 @@ static uint32_t link_of(uint32_t program)
 	return found;
 }
 
-int agent_ingress_check(const struct agent_place *place)
+/* The program on the hook; 0: none. */
+static uint32_t hook_program(const struct agent_place *place, bool *generic)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	char name[BPF_OBJ_NAME_LEN], how[64];
-	uint32_t id, link;
 
+	*generic = false;
 	if (bpf_xdp_query((int)place->ifindex, 0, &query))
 		return 0;
-	id = query.prog_id	 ? query.prog_id
-	     : query.drv_prog_id ? query.drv_prog_id
-	     : query.skb_prog_id ? query.skb_prog_id
-				 : query.hw_prog_id;
+	*generic = query.skb_prog_id;
+	return query.prog_id	   ? query.prog_id
+	       : query.drv_prog_id ? query.drv_prog_id
+	       : query.skb_prog_id ? query.skb_prog_id
+				   : query.hw_prog_id;
+}
+
+static int dispatcher_refuse(const struct agent_place *place, uint32_t id)
+{
+	if (agent_dispatcher_is_built())
+		return agent_refuse(
+			place,
+			"%s has libxdp's dispatcher (id %u), but what is in it cannot be read: it is of a newer "
+			"libxdp, or its pins are not in %s/xdp (LIBXDP_BPFFS names another place). It stays. Take "
+			"it off ('xdp-loader unload %s --all'), then try again",
+			place->interface, id, AGENT_BPFFS, place->interface);
+	return agent_refuse(
+		place,
+		"%s has libxdp's dispatcher (id %u), and this miresga was built without libxdp, so the agent "
+		"cannot join or leave it. It stays. Build with libxdp-dev installed, or take it off ('xdp-loader "
+		"unload %s --all'), then try again",
+		place->interface, id, place->interface);
+}
+
+/* Says that somebody else has the hook, and how it is freed. */
+static int occupied(const struct agent_place *place, uint32_t id, bool generic, const char *name)
+{
+	char how[64];
+	uint32_t link = link_of(id);
+
+	if (link)
+		snprintf(how, sizeof(how), "bpftool link detach id %u", link);
+	else
+		snprintf(how, sizeof(how), "ip link set dev %s xdp%s off", place->interface, generic ? "generic" : "");
+	return agent_refuse(
+		place,
+		"%s has an XDP program already: '%s' (id %u). It is not replaced, and an interface runs one "
+		"XDP program only. Stop whoever put it there, or take it off ('%s'), then attach again; or "
+		"attach the agent to another interface on the same way",
+		place->interface, name, id, how);
+}
+
+int agent_ingress_ask(const struct agent_place *place, enum agent_ingress_way *way)
+{
+	char name[BPF_OBJ_NAME_LEN];
+	uint32_t link_program, id;
+	bool generic, dispatched;
+	int fd = link_open(place, AGENT_PIN_XDP, &link_program);
+
+	*way = AGENT_INGRESS_LINK;
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	id = hook_program(place, &generic);
 	if (!id)
 		return 0;
 	program_name(id, name);
-	link = link_of(id);
-	if (strcmp(name, "xdp_dispatcher") == 0)
-		snprintf(how, sizeof(how), "xdp-loader unload %s --all", place->interface);
-	else if (link)
-		snprintf(how, sizeof(how), "bpftool link detach id %u", link);
-	else
-		snprintf(how, sizeof(how), "ip link set dev %s xdp%s off", place->interface,
-			 query.skb_prog_id ? "generic" : "");
-	return agent_refuse(
-		place,
-		"%s has an XDP program already: '%s' (id %u)%s. It is not replaced, and an interface runs one "
-		"XDP program only. Stop whoever put it there, or take it off ('%s'), then attach again; or "
-		"attach the agent to another interface on the same way",
-		place->interface, name, id,
-		strcmp(name, "xdp_dispatcher") == 0 ? ", libxdp's dispatcher, which the agent does not join" : "", how);
+	if (strcmp(name, AGENT_DISPATCHER_NAME) != 0)
+		return occupied(place, id, generic, name);
+	if (!agent_dispatcher_is_readable(place))
+		return dispatcher_refuse(place, id);
+	*way = agent_ingress_find(place, &fd, &dispatched) == AGENT_INGRESS_NONE ? AGENT_INGRESS_JOIN
+										 : AGENT_INGRESS_RENEW;
+	if (fd >= 0)
+		close(fd);
+	return 0;
 }
 
 static int xdp_attach(const struct agent_place *place, int program, uint32_t flags)
@@ -183,15 +231,19 @@ static int xdp_attach(const struct agent_place *place, int program, uint32_t fla
 	return fd < 0 ? -errno : fd;
 }
 
-enum agent_ingress_hook agent_ingress_find(const struct agent_place *place, int *program)
+enum agent_ingress_hook agent_ingress_find(const struct agent_place *place, int *program, bool *dispatched)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	uint32_t id;
 	int fd = link_open(place, AGENT_PIN_XDP, &id);
 
-	*program = -1;
-	if (fd < 0)
-		return AGENT_INGRESS_NONE;
+	*dispatched = false;
+	if (fd < 0) {
+		enum agent_ingress_hook hook = agent_dispatcher_find(place, program);
+
+		*dispatched = hook != AGENT_INGRESS_NONE;
+		return hook;
+	}
 	close(fd);
 	*program = bpf_prog_get_fd_by_id(id);
 	if (bpf_xdp_query((int)place->ifindex, 0, &query) == 0 && query.skb_prog_id == id)
@@ -199,18 +251,12 @@ enum agent_ingress_hook agent_ingress_find(const struct agent_place *place, int 
 	return AGENT_INGRESS_NATIVE;
 }
 
-int agent_ingress_attach(const struct agent_place *place, int program, bool generic, enum agent_ingress_hook *hook)
+static int link_attach(const struct agent_place *place, int program, bool generic)
 {
-	int updated = link_update(place, AGENT_PIN_XDP, program), fd = -EOPNOTSUPP, old, rc;
+	int updated = link_update(place, AGENT_PIN_XDP, program), fd = -EOPNOTSUPP, rc;
 
-	if (updated == 0) {
-		*hook = agent_ingress_find(place, &old);
-		if (old >= 0)
-			close(old);
-		return 0;
-	}
-	if (updated < 0 || agent_ingress_check(place))
-		return -1;
+	if (updated <= 0)
+		return updated;
 	if (!generic) {
 		fd = xdp_attach(place, program, XDP_FLAGS_DRV_MODE);
 		if (fd < 0)
@@ -220,7 +266,6 @@ int agent_ingress_attach(const struct agent_place *place, int program, bool gene
 				"above a page needs a driver with fragments in XDP and Linux 5.18; LRO must be off",
 				place->interface, strerror(-fd));
 	}
-	*hook = fd < 0 ? AGENT_INGRESS_GENERIC : AGENT_INGRESS_NATIVE;
 	if (fd < 0)
 		fd = xdp_attach(place, program, XDP_FLAGS_SKB_MODE);
 	if (fd < 0)
@@ -228,12 +273,47 @@ int agent_ingress_attach(const struct agent_place *place, int program, bool gene
 				    agent_advice(-fd));
 	rc = agent_pin_make(place, AGENT_PIN_XDP, fd);
 	close(fd);
+	agent_pin_remove(place, AGENT_PIN_COMPONENT); /* of a dispatcher that is no more */
 	return rc;
 }
 
-void agent_ingress_detach(const struct agent_place *place)
+int agent_ingress_attach(const struct agent_place *place, enum agent_ingress_way way, int program, bool generic)
 {
+	switch (way) {
+	case AGENT_INGRESS_JOIN:
+		return 0;
+	case AGENT_INGRESS_RENEW:
+		return agent_dispatcher_renew(place, program);
+	case AGENT_INGRESS_LINK:
+		break;
+	}
+	return link_attach(place, program, generic);
+}
+
+static bool is_pinned(const struct agent_place *place, const char *name)
+{
+	int fd = agent_pin_open(place, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+int agent_ingress_detach(const struct agent_place *place)
+{
+	char name[BPF_OBJ_NAME_LEN] = "";
+	bool generic;
+	uint32_t id = is_pinned(place, AGENT_PIN_COMPONENT) ? hook_program(place, &generic) : 0;
+
+	if (id)
+		program_name(id, name);
+	/* Then ours may be in there, and would go on without its pairs. */
+	if (strcmp(name, AGENT_DISPATCHER_NAME) == 0 && !agent_dispatcher_is_readable(place))
+		return dispatcher_refuse(place, id);
+	if (agent_dispatcher_leave(place))
+		return -1;
 	link_detach(place, AGENT_PIN_XDP);
+	return 0;
 }
 
 /* The id of the program in our place of clsact; 0: there is none. */
@@ -318,15 +398,6 @@ static int pin_renew(const struct agent_place *place, const char *name, int prog
 {
 	agent_pin_remove(place, name);
 	return agent_pin_make(place, name, program);
-}
-
-static bool is_pinned(const struct agent_place *place, const char *name)
-{
-	int fd = agent_pin_open(place, name);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
 }
 
 static int clsact_attach(const struct agent_place *place, int program)

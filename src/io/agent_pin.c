@@ -3,6 +3,7 @@
  *
  *   BPFFS/miresga/IFACE@NUMBER/agent_settings, agent_services, agent_pairs, ...    maps
  *                              xdp                                                 link of the ingress program
+ *                              component                                           or the program, in a dispatcher
  *                              tcx, or clsact (and qdisc)                          egress
  *
  * What is pinned lives without a process. The folder's name is the interface's, with ':' where that has a dot (the BPF
@@ -134,7 +135,10 @@ static bool is_orphan(const struct agent_place *folder)
 	bool orphan;
 
 	if (fd < 0)
+		fd = agent_pin_open(folder, AGENT_PIN_TCX);
+	if (fd < 0)
 		return false;
+	/* XDP and TCX both tell the interface first. */
 	orphan = bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.xdp.ifindex == 0;
 	close(fd);
 	return orphan;

@@ -19,10 +19,11 @@ struct agent_place {
 };
 
 /* What else is pinned there, beside maps. */
-#define AGENT_PIN_XDP "xdp"	  /* the link */
-#define AGENT_PIN_TCX "tcx"	  /* the link */
-#define AGENT_PIN_CLSACT "clsact" /* the program, where it is a filter */
-#define AGENT_PIN_QDISC "qdisc"	  /* the program: clsact itself was made by us */
+#define AGENT_PIN_XDP "xdp"		/* the link */
+#define AGENT_PIN_COMPONENT "component" /* the ingress program, where it is in libxdp's dispatcher */
+#define AGENT_PIN_TCX "tcx"		/* the link */
+#define AGENT_PIN_CLSACT "clsact"	/* the program, where it is a filter */
+#define AGENT_PIN_QDISC "qdisc"		/* the program: clsact itself was made by us */
 
 /* Fills *place. Returns 0, or -1 with an error if there is no BPF file system or the name is none. */
 int agent_place_find(struct agent_place *place, const struct agent_host *host, const char *interface, char *error);
