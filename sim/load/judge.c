@@ -226,12 +226,13 @@ static bool is_smooth(const struct sim *sim)
 /* What a sender waits before he repeats something for the first time, and the second. */
 #define FIRST_TIMEOUTS_NS (4 * NS_PER_S)
 
-/* Since it last got something, a packet of its own was lost: whoever sent it doubles his waiting each time. That is
- * no excuse for a silence which has become longer than this makes it. */
+/* Since it last got something, a packet of its own was lost: whoever sent it doubles his waiting each time, perhaps
+ * ever since the connection began (RFC 6298 §5: what was sent twice is no measure). That is no excuse for a silence
+ * which has become longer than this makes it. */
 static bool is_waiting(const struct client *c, uint64_t now_ns)
 {
 	return c->lost_ns > 0 && c->lost_ns >= c->progress_ns &&
-	       now_ns - c->lost_ns <= 2 * (c->lost_ns - c->progress_ns) + FIRST_TIMEOUTS_NS;
+	       now_ns - c->lost_ns <= 2 * (c->lost_ns - c->started_ns) + FIRST_TIMEOUTS_NS;
 }
 
 static const char *why_refused(const struct client *c)

@@ -133,7 +133,8 @@ static void check_time(struct loader *l, const struct node *n, const struct conf
 	const struct config_simulation *s = &l->config->simulation;
 	const uint64_t kib_ns[] = { s->frontend_cpu.kib_ns, s->server_cpu.kib_ns };
 
-	if (w->arrival != ARRIVAL_CLOSED || takes_time(s, w))
+	/* What is wrong elsewhere may be just what would take time. */
+	if (w->arrival != ARRIVAL_CLOSED || takes_time(s, w) || has_problem(l, tree_path(&l->tree, "simulation")))
 		return;
 	PROBLEM_AT(l, place_of(l, n, NULL, "arrival"),
 		   "arrival: a closed loop needs something that takes time: a link with a delay or a rate, a core, a "
@@ -149,7 +150,7 @@ static void check_workload(struct loader *l, const struct node *n, const struct 
 {
 	const struct node *hosts = tree_find(&l->tree, n, "hosts");
 
-	if (w->arrival == ARRIVAL_POISSON && w->rate == 0)
+	if (w->arrival == ARRIVAL_POISSON && w->rate == 0 && !has_problem(l, n))
 		PROBLEM_AT(l, place_of(l, n, NULL, "arrival"), "arrival: poisson needs a rate");
 	check_time(l, n, w);
 	if (w->upload_chance > 0 && w->upload == 0)
